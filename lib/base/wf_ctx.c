@@ -1,0 +1,165 @@
+#include "base/wf_base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LOG_LINE_MAX 2048
+
+static const char *const status_names[] = {"ok",       "not found", "invalid",     "denied",
+                                           "conflict", "limit",     "unavailable", "internal"};
+
+const char *wf_status_name(wf_status_t status)
+{
+    if ((unsigned)status >= sizeof(status_names) / sizeof(status_names[0])) {
+        return "unknown";
+    }
+    return status_names[status];
+}
+
+wf_ctx_t *wf_ctx_make(apr_pool_t *pool, const wf_log_t *log)
+{
+    wf_ctx_t *ctx = apr_pcalloc(pool, sizeof(*ctx));
+
+    ctx->pool = pool;
+    if (log) {
+        ctx->log = *log;
+    }
+    ctx->request_id = "-";
+    return ctx;
+}
+
+wf_ctx_t *wf_ctx_derive(const wf_ctx_t *ctx, apr_pool_t *pool)
+{
+    wf_ctx_t *copy = apr_pmemdup(pool, ctx, sizeof(*ctx));
+
+    copy->pool = pool;
+    wf_ctx_clear(copy);
+    return copy;
+}
+
+void wf_ctx_clear(wf_ctx_t *ctx)
+{
+    memset(&ctx->err, 0, sizeof(ctx->err));
+}
+
+static wf_log_level_t level_of(wf_status_t status)
+{
+    switch (status) {
+    case WF_EINVALID:
+    case WF_EDENIED:
+    case WF_ECONFLICT:
+    case WF_ELIMIT:
+        return WF_LOG_INFO;
+    default:
+        return WF_LOG_ERROR;
+    }
+}
+
+/* The text after "WFnnnn: ", or all of it where there is no number. */
+static const char *after_number(const char *detail)
+{
+    if (detail[0] == 'W' && detail[1] == 'F') {
+        const char *colon = strstr(detail, ": ");
+        if (colon) {
+            return colon + 2;
+        }
+    }
+    return detail;
+}
+
+static void log_line(const wf_ctx_t *ctx, wf_log_level_t level, const char *file, int line,
+                     const char *text)
+{
+    if (ctx->log.fn && level <= ctx->log.max) {
+        ctx->log.fn(level, file, line, text, ctx->log.baton);
+    }
+}
+
+static wf_status_t fail(wf_ctx_t *ctx, wf_status_t status, const char *file, int line,
+                        const char *text, int is_public)
+{
+    if (ctx->err.status == WF_OK) {
+        ctx->err.status = status;
+        ctx->err.detail = apr_pstrdup(ctx->pool, text);
+        ctx->err.public_text = is_public ? after_number(ctx->err.detail) : NULL;
+    }
+    if (status != WF_ENOTFOUND) {
+        log_line(ctx, level_of(status), file, line, text);
+    }
+    return status;
+}
+
+wf_status_t wf_fail_at(wf_ctx_t *ctx, wf_status_t status, const char *file, int line,
+                       const char *fmt, ...)
+{
+    char text[LOG_LINE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    apr_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    return fail(ctx, status, file, line, text, 0);
+}
+
+wf_status_t wf_fail_public_at(wf_ctx_t *ctx, wf_status_t status, const char *file, int line,
+                              const char *fmt, ...)
+{
+    char text[LOG_LINE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    apr_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    return fail(ctx, status, file, line, text, 1);
+}
+
+void wf_log_at(wf_ctx_t *ctx, wf_log_level_t level, const char *file, int line, const char *fmt,
+               ...)
+{
+    char text[LOG_LINE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    apr_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_line(ctx, level, file, line, text);
+}
+
+apr_time_t wf_now(const wf_ctx_t *ctx)
+{
+    return ctx->clock ? ctx->clock(ctx->clock_baton) : apr_time_now();
+}
+
+apr_interval_time_t wf_time_left(const wf_ctx_t *ctx, apr_interval_time_t otherwise)
+{
+    apr_interval_time_t left;
+
+    if (ctx->deadline == 0) {
+        return otherwise;
+    }
+    left = ctx->deadline - wf_now(ctx);
+    if (left < 0) {
+        return 0;
+    }
+    return left < otherwise ? left : otherwise;
+}
+
+char *wf_time_format(apr_pool_t *pool, apr_time_t t)
+{
+    apr_time_exp_t e;
+
+    apr_time_exp_gmt(&e, t);
+    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", e.tm_year + 1900, e.tm_mon + 1,
+                        e.tm_mday, e.tm_hour, e.tm_min, e.tm_sec, e.tm_usec / 1000);
+}
+
+wf_status_t wf_rand_bytes(wf_ctx_t *ctx, void *out, size_t len)
+{
+    apr_status_t rv = apr_generate_random_bytes(out, len);
+
+    if (rv != APR_SUCCESS) {
+        memset(out, 0, len);
+        return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0001) "no random bytes from the kernel: %d", rv);
+    }
+    return WF_OK;
+}

@@ -1,0 +1,160 @@
+/* L1: cryptography. The only user of OpenSSL and libargon2. DESIGN.md section 6.
+ * Nothing here logs or keeps a secret outside the buffers it says it fills. */
+#ifndef WF_CRYPTO_H
+#define WF_CRYPTO_H
+
+#include "base/wf_base.h"
+
+/* ---- hashes, constant time, wiping -------------------------------------------------------- */
+
+#define WF_SHA256_LEN 32
+
+void wf_sha256(unsigned char out[WF_SHA256_LEN], const void *data, size_t len);
+/* Lower-case hex in `pool`. */
+char *wf_sha256_hex(apr_pool_t *pool, const void *data, size_t len);
+void wf_hmac_sha256(unsigned char out[WF_SHA256_LEN], const void *key, size_t key_len,
+                    const void *data, size_t len);
+/* 1 if equal, in time that depends on len only. NULL equals nothing, not even NULL. */
+int wf_ct_equal(const void *a, const void *b, size_t len);
+/* OPENSSL_cleanse. */
+void wf_wipe(void *data, size_t len);
+/* Pool memory that is wiped when the pool goes. */
+void *wf_secret_alloc(apr_pool_t *pool, size_t len);
+
+/* A secret in pool memory that is wiped with the pool. NUL-terminated after `len`. */
+typedef struct {
+    unsigned char *data;
+    size_t len;
+} wf_secret_t;
+
+/* X-Hub-Signature-256 (WHATSAPP.md 1.3): 1 if `header` is "sha256=" and 64 hex digits (either
+ * case) of the HMAC of the body with the secret. NULL header or empty secret: 0. */
+int wf_hub_signature_ok(const char *header, const void *body, size_t body_len, const void *secret,
+                        size_t secret_len);
+
+/* HS256 JWT (WHATSAPP.md 1.18): on success the decoded payload text in ctx->pool. Expected
+ * failure: WF_EDENIED for any other alg, a bad MAC or bad form. */
+wf_status_t wf_jwt_hs256_open(wf_ctx_t *ctx, wf_slice_t *payload, const char *jwt, const void *key,
+                              size_t key_len) WF_MUST_CHECK;
+
+/* ---- master keys, data keys, sealed columns ----------------------------------------------- */
+
+/* Immutable after it is made; any thread may use it. Lives in the pool it was made in, wiped with
+ * it. The first key is the primary: new data keys are wrapped by it. */
+typedef struct wf_keyring_t wf_keyring_t;
+
+typedef struct {
+    const char *id;       /* [A-Za-z0-9_.-]{1,32} */
+    unsigned char key[32];
+} wf_master_key_t;
+
+/* Expected failure: WF_EINVALID (no key, two with one id, bad id). */
+wf_status_t wf_keyring_make(wf_ctx_t *ctx, wf_keyring_t **out, const wf_master_key_t *keys,
+                            int count) WF_MUST_CHECK;
+const char *wf_keyring_primary_id(const wf_keyring_t *ring);
+/* Base64 text of 32 bytes (white space around it is trimmed) to a key. WF_EINVALID otherwise. */
+wf_status_t wf_master_key_parse(wf_ctx_t *ctx, wf_master_key_t *out, const char *id,
+                                const char *base64) WF_MUST_CHECK;
+/* Base64 of 32 random bytes. */
+wf_status_t wf_master_key_generate(wf_ctx_t *ctx, const char **base64) WF_MUST_CHECK;
+
+/* A company's data key in clear, on the stack or in secret memory for the length of a request. */
+typedef struct {
+    char id[WF_UUID_LEN + 1];
+    unsigned char key[32];
+} wf_data_key_t;
+
+/* Makes a data key for a company and its wrapped form "wk1:<master id>:<base64(nonce|ct|tag)>".
+ * Additional data: "data_keys|<company_id>|<data key id>". */
+wf_status_t wf_data_key_generate(wf_ctx_t *ctx, wf_data_key_t *out, const char **wrapped,
+                                 const wf_keyring_t *ring, const char *company_id) WF_MUST_CHECK;
+/* Expected failures: WF_EINVALID (not this form), WF_ENOTFOUND (its master key is not in the
+ * ring; err says which id), WF_EDENIED (does not decrypt: another company's, or changed). */
+wf_status_t wf_data_key_unwrap(wf_ctx_t *ctx, wf_data_key_t *out, const wf_keyring_t *ring,
+                               const char *company_id, const char *data_key_id,
+                               const char *wrapped) WF_MUST_CHECK;
+/* The same key wrapped by the primary. */
+wf_status_t wf_data_key_rewrap(wf_ctx_t *ctx, const char **rewrapped, const wf_keyring_t *ring,
+                               const char *company_id, const char *data_key_id,
+                               const char *wrapped) WF_MUST_CHECK;
+/* The id of the master key that wrapped it, in ctx->pool; NULL if not of this form. */
+const char *wf_data_key_master_id(apr_pool_t *pool, const char *wrapped);
+
+/* Where a sealed value lives; it decrypts nowhere else. */
+typedef struct {
+    const char *table;
+    const char *column;
+    const char *company_id;
+    const char *row_id;
+} wf_seal_place_t;
+
+/* "wf1:<data key id>:<base64(nonce|ct|tag)>", AES-256-GCM, 12-byte random nonce, additional data
+ * "table|column|company_id|row id". */
+wf_status_t wf_seal(wf_ctx_t *ctx, const char **sealed, const wf_data_key_t *key,
+                    const wf_seal_place_t *place, const void *plain, size_t len) WF_MUST_CHECK;
+/* Expected failures: WF_EINVALID (form), WF_EDENIED (does not decrypt here). */
+wf_status_t wf_unseal(wf_ctx_t *ctx, wf_secret_t *out, const wf_data_key_t *key,
+                      const wf_seal_place_t *place, const char *sealed) WF_MUST_CHECK;
+
+/* ---- RSA (WHATSAPP.md 1.4, 1.5) ----------------------------------------------------------- */
+
+/* A parsed private key; freed with the pool, or kept by a wf_rsa_cache_t. Decryption may be called
+ * from several threads at once. */
+typedef struct wf_rsa_key_t wf_rsa_key_t;
+
+/* PEM in any of the four forms of WHATSAPP.md 1.4, or DER (PKCS#1 or PKCS#8). A PEM with literal
+ * "\n" or stray white space is mended first. `passphrase` may be NULL. Expected failures:
+ * WF_EINVALID (not a key, not RSA, not 2048 to 4096 bits), WF_EDENIED (wrong or missing
+ * passphrase); the public text says which. */
+wf_status_t wf_rsa_parse(wf_ctx_t *ctx, wf_rsa_key_t **out, const void *data, size_t len,
+                         const char *passphrase) WF_MUST_CHECK;
+wf_status_t wf_rsa_generate(wf_ctx_t *ctx, wf_rsa_key_t **out) WF_MUST_CHECK; /* 2048 bits */
+/* PKCS#8 DER in secret memory. */
+wf_status_t wf_rsa_private_der(wf_ctx_t *ctx, wf_secret_t *out,
+                               const wf_rsa_key_t *key) WF_MUST_CHECK;
+/* SubjectPublicKeyInfo PEM, as Meta's API takes it. */
+wf_status_t wf_rsa_public_pem(wf_ctx_t *ctx, const char **pem, const wf_rsa_key_t *key) WF_MUST_CHECK;
+size_t wf_rsa_size(const wf_rsa_key_t *key); /* modulus bytes */
+
+/* OAEP, SHA-256 for both hashes, empty label. `out` holds wf_rsa_size bytes; *out_len is set.
+ * Expected failure: WF_EDENIED. Every failure of padding looks and costs the same. */
+wf_status_t wf_rsa_decrypt(wf_ctx_t *ctx, unsigned char *out, size_t *out_len,
+                           const wf_rsa_key_t *key, const void *data, size_t len) WF_MUST_CHECK;
+/* With a public key PEM (for wflowsctl send). */
+wf_status_t wf_rsa_encrypt(wf_ctx_t *ctx, unsigned char **out, size_t *out_len, const char *pem,
+                           const void *data, size_t len) WF_MUST_CHECK;
+
+/* DESIGN.md section 5: bounded, direct-mapped table of parsed keys for one child process. A slot
+ * is used only if its fingerprint (SHA-256 of what the record just read holds) is the asked one; a
+ * replaced slot's key is freed when its last user is done. Thread-safe. */
+typedef struct wf_rsa_cache_t wf_rsa_cache_t;
+wf_status_t wf_rsa_cache_make(wf_ctx_t *ctx, wf_rsa_cache_t **out, apr_pool_t *pool,
+                              int slots) WF_MUST_CHECK;
+/* The key with this fingerprint, which stays valid until ctx->pool goes; NULL: not there. */
+wf_rsa_key_t *wf_rsa_cache_find(wf_ctx_t *ctx, wf_rsa_cache_t *cache,
+                                const unsigned char fingerprint[WF_SHA256_LEN]);
+void wf_rsa_cache_save(wf_ctx_t *ctx, wf_rsa_cache_t *cache,
+                       const unsigned char fingerprint[WF_SHA256_LEN], wf_rsa_key_t *key);
+
+/* ---- AES-GCM with Meta's 16-byte IV (used by lib/flow/wf_envelope) -------------------------- */
+
+#define WF_GCM_TAG_LEN 16
+
+/* `key_len` 16, 24 or 32; `iv_len` 12 or 16. `out` holds len bytes (decrypt: len without the tag,
+ * encrypt: len plus the tag). Expected failure of decrypt: WF_EDENIED. */
+wf_status_t wf_gcm_decrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned char *key,
+                           size_t key_len, const unsigned char *iv, size_t iv_len,
+                           const unsigned char *data, size_t len) WF_MUST_CHECK;
+wf_status_t wf_gcm_encrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned char *key,
+                           size_t key_len, const unsigned char *iv, size_t iv_len,
+                           const unsigned char *data, size_t len) WF_MUST_CHECK;
+
+/* ---- passwords and API keys --------------------------------------------------------------- */
+
+/* argon2id, encoded form. */
+wf_status_t wf_password_hash(wf_ctx_t *ctx, const char **encoded, const char *password) WF_MUST_CHECK;
+/* Expected failure: WF_EDENIED. */
+wf_status_t wf_password_verify(wf_ctx_t *ctx, const char *encoded,
+                               const char *password) WF_MUST_CHECK;
+
+#endif

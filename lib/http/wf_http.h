@@ -1,0 +1,54 @@
+/* L2: outbound HTTP with the SSRF guard of DESIGN.md section 8 always on. The only user of libcurl. */
+#ifndef WF_HTTP_H
+#define WF_HTTP_H
+
+#include "base/wf_base.h"
+
+/* The destinations a guard lets through beside public addresses: CIDRs. Immutable. */
+typedef struct wf_http_guard_t wf_http_guard_t;
+/* `cidrs`: array of const char *; WF_EINVALID names the bad one. NULL or empty: public only. */
+wf_status_t wf_http_guard_make(wf_ctx_t *ctx, wf_http_guard_t **out, apr_pool_t *pool,
+                               const apr_array_header_t *cidrs) WF_MUST_CHECK;
+/* NULL if `cidr` is a valid "address/bits" (or bare address), else what is wrong with it. */
+const char *wf_http_cidr_check(apr_pool_t *pool, const char *cidr);
+/* 1 if this numeric address may be connected to. Loopback, private, link-local, multicast,
+ * unspecified, documentation, CGNAT, IPv4-mapped, NAT64, 6to4, Teredo forms are refused unless a CIDR allows. */
+int wf_http_address_allowed(const wf_http_guard_t *guard, const char *address);
+
+/* One client per child: connection reuse, per-endpoint breaker. Thread-safe. */
+typedef struct wf_http_t wf_http_t;
+typedef struct {
+    const wf_http_guard_t *guard;
+    size_t reply_max;                     /* bytes of a reply body kept; more fails the request */
+    int breaker_failures;                 /* in a row that open an endpoint's breaker; 0: no breaker */
+    apr_interval_time_t breaker_interval; /* how long it stays open */
+} wf_http_conf_t;
+wf_status_t wf_http_make(wf_ctx_t *ctx, wf_http_t **out, apr_pool_t *pool,
+                         const wf_http_conf_t *conf) WF_MUST_CHECK;
+
+typedef struct {
+    const char *method;           /* "GET", "POST" … */
+    const char *url;              /* http or https, no userinfo */
+    const apr_table_t *headers;   /* may be NULL */
+    const void *body;
+    size_t body_len;
+    apr_interval_time_t timeout;  /* whole request; also bounded by ctx->deadline */
+} wf_http_request_t;
+
+typedef struct {
+    int status;
+    const char *body; /* NUL-terminated */
+    size_t body_len;
+    apr_table_t *headers; /* lower-case names */
+    apr_interval_time_t took;
+} wf_http_reply_t;
+
+/* Resolves, refuses forbidden addresses, pins the connection to a checked one, follows no redirect.
+ * Any HTTP status is WF_OK. Expected failures: WF_EINVALID (URL), WF_EDENIED (guard),
+ * WF_EUNAVAIL (connect, timeout, breaker open, reply over the limit). */
+wf_status_t wf_http_send(wf_ctx_t *ctx, wf_http_reply_t *out, wf_http_t *http,
+                         const wf_http_request_t *request) WF_MUST_CHECK;
+/* NULL if the URL could be sent to (form only, no look-up), else what is wrong. */
+const char *wf_http_url_check(apr_pool_t *pool, const char *url);
+
+#endif

@@ -1,0 +1,535 @@
+#include "json/wf_json.h"
+
+#include <json-c/json.h>
+#include <math.h>
+#include <string.h>
+
+/* A wf_json_t* is a json_object* underneath, except that json-c shows JSON null as a NULL pointer,
+ * which we need for "absent": `null_mark` stands for it wherever we hand one out. */
+static char null_mark;
+#define NULL_VALUE ((wf_json_t *)(void *)&null_mark)
+
+static struct json_object *in(const wf_json_t *v)
+{
+    if (v == NULL || v == NULL_VALUE) {
+        return NULL;
+    }
+    return (struct json_object *)(uintptr_t)v;
+}
+
+static wf_json_t *out_value(struct json_object *o)
+{
+    return o ? (wf_json_t *)o : NULL_VALUE;
+}
+
+static apr_status_t put(void *data)
+{
+    json_object_put(data);
+    return APR_SUCCESS;
+}
+
+static wf_json_t *own(apr_pool_t *pool, struct json_object *o)
+{
+    if (o) {
+        apr_pool_cleanup_register(pool, o, put, apr_pool_cleanup_null);
+    }
+    return out_value(o);
+}
+
+static void line_and_column(const char *text, size_t at, int *line, int *column)
+{
+    size_t i;
+
+    *line = 1;
+    *column = 1;
+    for (i = 0; i < at; i++) {
+        if (text[i] == '\n') {
+            (*line)++;
+            *column = 1;
+        } else {
+            (*column)++;
+        }
+    }
+}
+
+static size_t skip_space(const char *text, size_t len, size_t at)
+{
+    while (at < len && strchr(" \t\r\n", text[at]) && text[at]) {
+        at++;
+    }
+    return at;
+}
+
+/* The end of the number at `at` by RFC 8259's grammar, or `at` itself if it is none. */
+static size_t number_end(const char *text, size_t len, size_t at)
+{
+    size_t i = at, digits;
+
+#define DIGIT(p) ((p) < len && text[p] >= '0' && text[p] <= '9')
+    i += text[i] == '-';
+    if (!DIGIT(i) || (text[i] == '0' && DIGIT(i + 1))) {
+        return at;
+    }
+    while (DIGIT(i)) {
+        i++;
+    }
+    if (i < len && text[i] == '.') {
+        for (digits = i++; DIGIT(i);) {
+            i++;
+        }
+        if (i == digits + 1) {
+            return at;
+        }
+    }
+    if (i < len && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        i += i < len && (text[i] == '+' || text[i] == '-');
+        for (digits = i; DIGIT(i);) {
+            i++;
+        }
+        if (i == digits) {
+            return at;
+        }
+    }
+#undef DIGIT
+    return i;
+}
+
+/* json-c, strict or not, takes single quotes, NaN, bare control characters and odd numbers. Returns the
+ * place of the first byte that RFC 8259 allows nowhere there, or `len`. */
+static size_t first_slip(const char *text, size_t len)
+{
+    size_t i = 0, end;
+
+    while (i < len) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"') {
+            for (i++; i < len && text[i] != '"'; i += text[i] == '\\' ? 2 : 1) {
+                if ((unsigned char)text[i] < 0x20) {
+                    return i;
+                }
+            }
+            i++;
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            if ((end = number_end(text, len, i)) == i) {
+                return i;
+            }
+            i = end;
+        } else if (c && strchr("{}[]:, \t\r\ntruefalsn", c)) {
+            i++;
+        } else {
+            return i;
+        }
+    }
+    return len;
+}
+
+wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len, int depth)
+{
+    struct json_tokener *tok;
+    struct json_object *o;
+    enum json_tokener_error err;
+    size_t end;
+    int line, column;
+
+    *out = NULL;
+    if (len == 0 || skip_space(text, len, 0) == len) {
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0010) "not JSON: empty");
+    }
+    if (len > INT32_MAX) {
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0011) "not JSON: too long");
+    }
+    if ((end = first_slip(text, len)) < len) {
+        line_and_column(text, end, &line, &column);
+        return wf_fail_public(ctx, WF_EINVALID,
+                              WFLOGNO(0014) "not JSON: unexpected character at line %d, column %d",
+                              line, column);
+    }
+    tok = json_tokener_new_ex(depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT);
+    if (!tok) {
+        return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0012) "out of memory");
+    }
+    json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
+                                    JSON_TOKENER_VALIDATE_UTF8);
+    o = json_tokener_parse_ex(tok, text, (int)len);
+    err = json_tokener_get_error(tok);
+    end = json_tokener_get_parse_end(tok);
+    if (err == json_tokener_continue && len > 0) {
+        /* A bare number is complete only when something follows it. */
+        o = json_tokener_parse_ex(tok, " ", 1);
+        err = json_tokener_get_error(tok);
+        end = len;
+        if (err == json_tokener_continue) {
+            err = json_tokener_error_parse_eof;
+        }
+    }
+    json_tokener_free(tok);
+    if (err == json_tokener_success && skip_space(text, len, end) != len) {
+        err = json_tokener_error_parse_unexpected;
+        end = skip_space(text, len, end);
+    }
+    if (err != json_tokener_success) {
+        json_object_put(o);
+        line_and_column(text, end, &line, &column);
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0013) "not JSON: %s at line %d, column %d",
+                              json_tokener_error_desc(err), line, column);
+    }
+    *out = own(ctx->pool, o);
+    return WF_OK;
+}
+
+wf_json_type_t wf_json_type(const wf_json_t *v)
+{
+    if (v == NULL) {
+        return WF_JSON_ABSENT;
+    }
+    switch (json_object_get_type(in(v))) {
+    case json_type_boolean:
+        return WF_JSON_BOOLEAN;
+    case json_type_double:
+    case json_type_int:
+        return WF_JSON_NUMBER;
+    case json_type_string:
+        return WF_JSON_STRING;
+    case json_type_array:
+        return WF_JSON_ARRAY;
+    case json_type_object:
+        return WF_JSON_OBJECT;
+    default:
+        return WF_JSON_NULL;
+    }
+}
+
+const char *wf_json_type_name(wf_json_type_t type)
+{
+    static const char *const names[] = {"absent", "null",  "boolean", "number",
+                                        "string", "array", "object"};
+
+    return names[type];
+}
+
+/* ---- reading ---- */
+
+wf_json_t *wf_json_get(const wf_json_t *v, const char *key)
+{
+    struct json_object *found;
+
+    if (wf_json_type(v) != WF_JSON_OBJECT || !json_object_object_get_ex(in(v), key, &found)) {
+        return NULL;
+    }
+    return out_value(found);
+}
+
+int wf_json_has(const wf_json_t *v, const char *key)
+{
+    return wf_json_get(v, key) != NULL;
+}
+
+size_t wf_json_len(const wf_json_t *v)
+{
+    switch (wf_json_type(v)) {
+    case WF_JSON_ARRAY:
+        return json_object_array_length(in(v));
+    case WF_JSON_OBJECT:
+        return (size_t)json_object_object_length(in(v));
+    default:
+        return 0;
+    }
+}
+
+wf_json_t *wf_json_at(const wf_json_t *v, size_t index)
+{
+    if (wf_json_type(v) != WF_JSON_ARRAY || index >= json_object_array_length(in(v))) {
+        return NULL;
+    }
+    return out_value(json_object_array_get_idx(in(v), index));
+}
+
+wf_json_iter_t wf_json_iter(const wf_json_t *object)
+{
+    wf_json_iter_t it = {NULL, NULL, NULL};
+
+    if (wf_json_type(object) == WF_JSON_OBJECT) {
+        it.next = json_object_get_object(in(object))->head;
+    }
+    return it;
+}
+
+int wf_json_next(wf_json_iter_t *iter)
+{
+    struct lh_entry *entry = iter->next;
+
+    if (!entry) {
+        return 0;
+    }
+    iter->key = lh_entry_k(entry);
+    iter->value = out_value((struct json_object *)lh_entry_v(entry));
+    iter->next = entry->next;
+    return 1;
+}
+
+const char *wf_json_str(const wf_json_t *v)
+{
+    return wf_json_type(v) == WF_JSON_STRING ? json_object_get_string(in(v)) : NULL;
+}
+
+size_t wf_json_str_len(const wf_json_t *v)
+{
+    return wf_json_type(v) == WF_JSON_STRING ? (size_t)json_object_get_string_len(in(v)) : 0;
+}
+
+const char *wf_json_get_str(const wf_json_t *object, const char *key, const char *otherwise)
+{
+    const char *text = wf_json_str(wf_json_get(object, key));
+
+    return text ? text : otherwise;
+}
+
+int64_t wf_json_get_int(const wf_json_t *object, const char *key, int64_t otherwise)
+{
+    const wf_json_t *v = wf_json_get(object, key);
+
+    return wf_json_type(v) == WF_JSON_NUMBER ? wf_json_int(v) : otherwise;
+}
+
+int wf_json_get_bool(const wf_json_t *object, const char *key, int otherwise)
+{
+    const wf_json_t *v = wf_json_get(object, key);
+
+    return wf_json_type(v) == WF_JSON_BOOLEAN ? wf_json_bool(v) : otherwise;
+}
+
+double wf_json_number(const wf_json_t *v)
+{
+    return wf_json_type(v) == WF_JSON_NUMBER ? json_object_get_double(in(v)) : 0;
+}
+
+int64_t wf_json_int(const wf_json_t *v)
+{
+    return wf_json_type(v) == WF_JSON_NUMBER ? json_object_get_int64(in(v)) : 0;
+}
+
+int wf_json_is_int(const wf_json_t *v)
+{
+    double d;
+
+    if (wf_json_type(v) != WF_JSON_NUMBER) {
+        return 0;
+    }
+    if (json_object_is_type(in(v), json_type_int)) {
+        return 1;
+    }
+    d = json_object_get_double(in(v));
+    return isfinite(d) && d == floor(d);
+}
+
+int wf_json_bool(const wf_json_t *v)
+{
+    return wf_json_type(v) == WF_JSON_BOOLEAN && json_object_get_boolean(in(v));
+}
+
+static int objects_equal(const wf_json_t *a, const wf_json_t *b)
+{
+    if (wf_json_len(a) != wf_json_len(b)) {
+        return 0;
+    }
+    for (wf_json_iter_t i = wf_json_iter(a); wf_json_next(&i);) {
+        if (!wf_json_equal(i.value, wf_json_get(b, i.key))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int wf_json_equal(const wf_json_t *a, const wf_json_t *b)
+{
+    wf_json_type_t type = wf_json_type(a);
+    size_t i;
+
+    if (type != wf_json_type(b)) {
+        return 0;
+    }
+    switch (type) {
+    case WF_JSON_BOOLEAN:
+        return wf_json_bool(a) == wf_json_bool(b);
+    case WF_JSON_NUMBER:
+        if (json_object_is_type(in(a), json_type_int) &&
+            json_object_is_type(in(b), json_type_int)) {
+            return wf_json_int(a) == wf_json_int(b);
+        }
+        return wf_json_number(a) == wf_json_number(b);
+    case WF_JSON_STRING:
+        return wf_json_str_len(a) == wf_json_str_len(b) &&
+               memcmp(wf_json_str(a), wf_json_str(b), wf_json_str_len(a)) == 0;
+    case WF_JSON_ARRAY:
+        for (i = 0; i < wf_json_len(a); i++) {
+            if (!wf_json_equal(wf_json_at(a, i), wf_json_at(b, i))) {
+                return 0;
+            }
+        }
+        return wf_json_len(a) == wf_json_len(b);
+    case WF_JSON_OBJECT:
+        return objects_equal(a, b);
+    default:
+        return 1;
+    }
+}
+
+int wf_json_has_null(const wf_json_t *v)
+{
+    size_t i;
+
+    switch (wf_json_type(v)) {
+    case WF_JSON_NULL:
+        return 1;
+    case WF_JSON_ARRAY:
+        for (i = 0; i < wf_json_len(v); i++) {
+            if (wf_json_has_null(wf_json_at(v, i))) {
+                return 1;
+            }
+        }
+        return 0;
+    case WF_JSON_OBJECT:
+        for (wf_json_iter_t it = wf_json_iter(v); wf_json_next(&it);) {
+            if (wf_json_has_null(it.value)) {
+                return 1;
+            }
+        }
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* ---- building ---- */
+
+wf_json_t *wf_json_object_make(apr_pool_t *pool)
+{
+    return own(pool, json_object_new_object());
+}
+
+wf_json_t *wf_json_array_make(apr_pool_t *pool)
+{
+    return own(pool, json_object_new_array());
+}
+
+wf_json_t *wf_json_str_make(apr_pool_t *pool, const char *text)
+{
+    return own(pool, json_object_new_string(text));
+}
+
+wf_json_t *wf_json_strn_make(apr_pool_t *pool, const char *text, size_t len)
+{
+    return own(pool, json_object_new_string_len(text, (int)len));
+}
+
+wf_json_t *wf_json_int_make(apr_pool_t *pool, int64_t n)
+{
+    return own(pool, json_object_new_int64(n));
+}
+
+wf_json_t *wf_json_number_make(apr_pool_t *pool, double n)
+{
+    /* JSON has no infinity; whole numbers are written without a fraction, as people expect. */
+    if (!isfinite(n)) {
+        return wf_json_int_make(pool, 0);
+    }
+    if (n == floor(n) && fabs(n) < 9007199254740992.0) {
+        return wf_json_int_make(pool, (int64_t)n);
+    }
+    return own(pool, json_object_new_double(n));
+}
+
+wf_json_t *wf_json_bool_make(apr_pool_t *pool, int b)
+{
+    return own(pool, json_object_new_boolean(b));
+}
+
+wf_json_t *wf_json_null_make(apr_pool_t *pool)
+{
+    return NULL_VALUE;
+}
+
+wf_json_t *wf_json_copy(apr_pool_t *pool, const wf_json_t *v)
+{
+    struct json_object *copy = NULL;
+
+    if (v == NULL) {
+        return NULL;
+    }
+    if (in(v) && json_object_deep_copy(in(v), &copy, NULL) != 0) {
+        return NULL;
+    }
+    return own(pool, copy);
+}
+
+void wf_json_set(wf_json_t *object, const char *key, wf_json_t *value)
+{
+    if (value && wf_json_type(object) == WF_JSON_OBJECT) {
+        json_object_object_add(in(object), key, json_object_get(in(value)));
+    }
+}
+
+void wf_json_push(wf_json_t *array, wf_json_t *value)
+{
+    if (value && wf_json_type(array) == WF_JSON_ARRAY) {
+        json_object_array_add(in(array), json_object_get(in(value)));
+    }
+}
+
+void wf_json_remove(wf_json_t *object, const char *key)
+{
+    if (wf_json_type(object) == WF_JSON_OBJECT) {
+        json_object_object_del(in(object), key);
+    }
+}
+
+void wf_json_truncate(wf_json_t *array, size_t len)
+{
+    size_t have = wf_json_type(array) == WF_JSON_ARRAY ? wf_json_len(array) : 0;
+
+    if (have > len) {
+        json_object_array_del_idx(in(array), len, have - len);
+    }
+}
+
+void wf_json_set_str(wf_json_t *object, const char *key, const char *text)
+{
+    if (text) {
+        json_object_object_add(in(object), key, json_object_new_string(text));
+    }
+}
+
+void wf_json_set_int(wf_json_t *object, const char *key, int64_t n)
+{
+    json_object_object_add(in(object), key, json_object_new_int64(n));
+}
+
+void wf_json_set_bool(wf_json_t *object, const char *key, int b)
+{
+    json_object_object_add(in(object), key, json_object_new_boolean(b));
+}
+
+static const char *text_of(apr_pool_t *pool, const wf_json_t *v, size_t *len, int flags)
+{
+    size_t n = 4;
+    const char *text = "null";
+
+    if (in(v)) {
+        text = json_object_to_json_string_length(in(v), flags | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+    }
+    if (len) {
+        *len = n;
+    }
+    return apr_pstrmemdup(pool, text, n);
+}
+
+const char *wf_json_text(apr_pool_t *pool, const wf_json_t *v, size_t *len)
+{
+    return text_of(pool, v, len, JSON_C_TO_STRING_PLAIN);
+}
+
+const char *wf_json_text_pretty(apr_pool_t *pool, const wf_json_t *v)
+{
+    return text_of(pool, v, NULL, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED);
+}

@@ -1,0 +1,104 @@
+#include "wf_test.h"
+
+#include <string.h>
+
+START_TEST(base64_accepts_missing_padding_and_refuses_other_characters)
+{
+    unsigned char out[64];
+    size_t len;
+
+    ck_assert(wf_base64_decode(out, &len, "aGVsbG8=", 8) && len == 5 && !memcmp(out, "hello", 5));
+    ck_assert(wf_base64_decode(out, &len, "aGVsbG8", 7) && len == 5);
+    ck_assert(!wf_base64_decode(out, &len, "aGVs bG8", 8));
+    ck_assert(!wf_base64_decode(out, &len, "aGVs\nbG8", 8));
+    ck_assert(!wf_base64_decode(out, &len, "aGVs-_8", 7));
+    ck_assert(!wf_base64_decode(out, &len, "aGVsb", 5));
+    ck_assert(wf_base64_decode(out, &len, "", 0) && len == 0);
+    ck_assert_str_eq(wf_base64(test_pool, "hello", 5), "aGVsbG8=");
+    ck_assert_str_eq(wf_base64url(test_pool, "\xfb\xff", 2), "-_8");
+}
+END_TEST
+
+START_TEST(a_slug_is_what_the_design_says)
+{
+    ck_assert(wf_slug_is("a"));
+    ck_assert(!wf_slug_is("ab"));
+    ck_assert(wf_slug_is("acme"));
+    ck_assert(wf_slug_is("a-1"));
+    ck_assert(!wf_slug_is("-ab"));
+    ck_assert(!wf_slug_is("ab-"));
+    ck_assert(!wf_slug_is("Acme"));
+    ck_assert(!wf_slug_is(""));
+    ck_assert(!wf_slug_is("a_b"));
+    ck_assert(wf_slug_is("a23456789012345678901234567890123456789012345678901234567890123"));
+    ck_assert(!wf_slug_is("a234567890123456789012345678901234567890123456789012345678901234"));
+}
+END_TEST
+
+START_TEST(a_buffer_refuses_to_grow_past_its_maximum_and_says_so_once)
+{
+    wf_buf_t b;
+
+    wf_buf_init(&b, test_pool, 2, 8);
+    wf_buf_puts(&b, "12345678");
+    ck_assert(!b.failed);
+    wf_buf_putc(&b, 'x');
+    ck_assert(b.failed);
+    ck_assert_str_eq(b.data, "12345678");
+}
+END_TEST
+
+START_TEST(utf8_refuses_overlong_forms_surrogates_and_nul)
+{
+    ck_assert(wf_utf8_is("às", 3));
+    ck_assert(wf_utf8_is("\xf0\x9f\x98\x80", 4));
+    ck_assert(!wf_utf8_is("\xc0\x80", 2));
+    ck_assert(!wf_utf8_is("\xed\xa0\x80", 3));
+    ck_assert(!wf_utf8_is("a\0b", 3));
+    ck_assert(!wf_utf8_is("\xe2\x82", 2));
+    ck_assert_uint_eq(wf_utf8_count("às", 3), 2);
+}
+END_TEST
+
+START_TEST(uuids_go_to_bytes_and_back_and_v7_sorts_by_time)
+{
+    char a[WF_UUID_LEN + 1], b[WF_UUID_LEN + 1], c[WF_UUID_LEN + 1];
+    unsigned char bytes[16];
+
+    ck_assert_int_eq(wf_uuid_v7(test_ctx, a), WF_OK);
+    apr_sleep(2000);
+    ck_assert_int_eq(wf_uuid_v7(test_ctx, b), WF_OK);
+    ck_assert(strcmp(a, b) < 0);
+    ck_assert(wf_uuid_decode(bytes, a));
+    wf_uuid_encode(c, bytes);
+    ck_assert_str_eq(a, c);
+    ck_assert(!wf_uuid_is("0190163d-8694-739b-aea5-966c26f8ad9"));
+    ck_assert(!wf_uuid_is("0190163d_8694-739b-aea5-966c26f8ad91"));
+    ck_assert(!wf_uuid_is(NULL));
+}
+END_TEST
+
+START_TEST(the_first_failure_is_kept_and_its_public_text_has_no_number)
+{
+    ck_assert_int_eq(wf_fail_public(test_ctx, WF_EINVALID, WFLOGNO(0002) "name: too long"),
+                     WF_EINVALID);
+    ck_assert_int_eq(wf_fail(test_ctx, WF_EINTERNAL, "WF0003: later"), WF_EINTERNAL);
+    ck_assert_int_eq(test_ctx->err.status, WF_EINVALID);
+    ck_assert_str_eq(test_ctx->err.detail, "WF0002: name: too long");
+    ck_assert_str_eq(test_ctx->err.public_text, "name: too long");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("base");
+    TCase *tc = wf_test_case(s, "base");
+
+    tcase_add_test(tc, base64_accepts_missing_padding_and_refuses_other_characters);
+    tcase_add_test(tc, a_slug_is_what_the_design_says);
+    tcase_add_test(tc, a_buffer_refuses_to_grow_past_its_maximum_and_says_so_once);
+    tcase_add_test(tc, utf8_refuses_overlong_forms_surrogates_and_nul);
+    tcase_add_test(tc, uuids_go_to_bytes_and_back_and_v7_sorts_by_time);
+    tcase_add_test(tc, the_first_failure_is_kept_and_its_public_text_has_no_number);
+    return wf_test_run(s);
+}
