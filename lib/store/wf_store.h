@@ -1,0 +1,232 @@
+/* L4: load and save records. The only SQL (wf_sql.c) and the only Redis key names (wf_keys.h).
+ *
+ * Every change of a record writes its audit row and its cache invalidation (an outbox row, consumer
+ * "cache") in the same transaction; after the commit the keys are deleted in Redis and the outbox row
+ * is marked done. A delete that fails is left to the outbox worker. */
+#ifndef WF_STORE_H
+#define WF_STORE_H
+
+#include "base/wf_base.h"
+#include "crypto/wf_crypto.h"
+#include "flow/wf_flow.h"
+#include "pg/wf_pg.h"
+#include "redis/wf_redis.h"
+#include "tenant/wf_tenant.h"
+
+/* Handles only, no data; shared by all threads of a process. */
+typedef struct {
+    wf_pg_t *pg;
+    wf_redis_t *redis;  /* NULL: none configured (some wflowsctl commands) */
+    const char *prefix; /* of every Redis key: "wf:" */
+} wf_store_t;
+
+/* Who changes something, for the audit row. */
+typedef struct {
+    const char *actor;   /* "wflowsctl:root", "user:<id>", "job:expiry" */
+    const char *user_id; /* NULL: none */
+    const char *ip_address;
+    const char *user_agent;
+} wf_actor_t;
+
+/* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
+
+#define WF_SCHEMA_VERSION_NEEDED 1 /* raised with each migration this build needs */
+
+typedef struct {
+    int version;      /* newest applied */
+    int applied;      /* by this call */
+    int pending;      /* found in the folder and not applied (wf_migrate_status) */
+    const char *changed; /* an applied file whose checksum differs: its name */
+} wf_migrate_report_t;
+
+/* Applies schema/NNNN_name.sql in order, under an advisory lock, each in its transaction, recorded
+ * with its SHA-256. `pg` connects as the owner. `say` is called per file (may be NULL). */
+wf_status_t wf_migrate(wf_ctx_t *ctx, wf_migrate_report_t *out, wf_pg_t *pg, const char *folder,
+                       void (*say)(const char *file, void *baton), void *baton) WF_MUST_CHECK;
+wf_status_t wf_migrate_status(wf_ctx_t *ctx, wf_migrate_report_t *out, wf_pg_t *pg,
+                              const char *folder) WF_MUST_CHECK;
+/* Newest applied version, as the runtime role sees it (a SECURITY DEFINER function). */
+wf_status_t wf_schema_version(wf_ctx_t *ctx, int *version, const wf_store_t *store) WF_MUST_CHECK;
+
+/* ---- tenants (wf_tenant_store.c) ---------------------------------------------------------------- */
+
+/* From PostgreSQL, not the cache: the record text that wf_tenant_parse reads, any status. `account`:
+ * NULL (default account), a UUID or a phone_number_id. Expected failure: WF_ENOTFOUND. */
+wf_status_t wf_tenant_record_load(wf_ctx_t *ctx, const char **text, size_t *len,
+                                  const wf_store_t *store, const char *slug,
+                                  const char *account) WF_MUST_CHECK;
+/* JSON array of the company's other active accounts, at most WF_TENANT_ACCOUNTS_MAX - 1. */
+wf_status_t wf_tenant_others_load(wf_ctx_t *ctx, const char **text, size_t *len,
+                                  const wf_store_t *store, const char *company_id,
+                                  const char *except_account_id) WF_MUST_CHECK;
+
+/* ---- companies (wf_company_store.c) --------------------------------------------------------------- */
+
+typedef struct {
+    const char *slug, *name, *display_name, *email, *phone;
+    const char *plan;            /* NULL: starter */
+    const char *status;          /* NULL: active */
+    int64_t max_monthly_messages; /* -1: the plan's; 0: no limit */
+    int max_accounts, max_flows;  /* -1: the plan's; 0: no limit */
+    const char *settings;        /* JSON object text; NULL: {} */
+} wf_company_new_t;
+
+/* Creates the company and its data key (wrapped by the ring's primary). WF_ECONFLICT: slug taken;
+ * WF_EINVALID: public text names the field; WF_ELIMIT: WflowsTenantMaxCompanies (max 0: no limit). */
+wf_status_t wf_company_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                              const wf_keyring_t *ring, const wf_company_new_t *company,
+                              int max_companies, const wf_actor_t *actor) WF_MUST_CHECK;
+/* JSON objects as the API will show them (no sealed values). `after`: id of the last one seen, NULL. */
+wf_status_t wf_company_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                            const char *after, int limit) WF_MUST_CHECK;
+/* By slug or id. WF_ENOTFOUND. */
+wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                            const char *slug_or_id) WF_MUST_CHECK;
+/* Changes the members that are present in `change` (name, display_name, email, phone, status,
+ * subscription_plan, max_*, settings (merged, RFC 7396), suspension_reason). Unknown ones: EINVALID. */
+wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                              const wf_json_t *change, const wf_actor_t *actor) WF_MUST_CHECK;
+/* Soft delete. */
+wf_status_t wf_company_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                              const wf_actor_t *actor) WF_MUST_CHECK;
+
+/* ---- data keys (wf_data_key_store.c) ----------------------------------------------------------- */
+
+/* The company's current data key in clear (caller wipes). */
+wf_status_t wf_data_key_load(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t *store,
+                             const wf_keyring_t *ring, const char *company_id) WF_MUST_CHECK;
+/* Wraps every data key that another master key wrapped with the ring's primary, in batches,
+ * resumable (each row in its own small transaction); caches are invalidated. */
+wf_status_t wf_data_keys_rewrap(wf_ctx_t *ctx, int *done, int *left, const wf_store_t *store,
+                                const wf_keyring_t *ring, const wf_actor_t *actor) WF_MUST_CHECK;
+/* {master key id: number of data keys} */
+wf_status_t wf_data_keys_usage(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store) WF_MUST_CHECK;
+
+/* ---- accounts (wf_account_store.c) ------------------------------------------------------------- */
+
+typedef struct {
+    const char *name, *phone_number, *display_name, *phone_number_id, *waba_id;
+    const char *status;            /* NULL: active */
+    const char *default_flow_name; /* NULL: none */
+    int is_default;                /* the first account is the default anyway */
+    const char *callback_webhook_url;
+    int flow_endpoint_timeout_ms;  /* 0: 2500 */
+    int64_t rate_max;              /* 0: no limit; -1: default (600 per window) */
+    int64_t rate_window_ms;        /* 0: 60000 */
+    /* secrets in clear, sealed on the way in; NULL: not set */
+    const char *access_token, *app_secret, *verify_token, *callback_secret;
+    const char *settings;
+} wf_account_new_t;
+
+wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                              const wf_keyring_t *ring, const char *company_id,
+                              const wf_account_new_t *account, int max_accounts,
+                              const wf_actor_t *actor) WF_MUST_CHECK;
+/* Without secrets: has_access_token and the like instead. */
+wf_status_t wf_account_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                            const char *company_id) WF_MUST_CHECK;
+/* By id, name or phone_number_id. */
+wf_status_t wf_account_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                            const char *company_id, const char *which) WF_MUST_CHECK;
+/* Members present in `change`; secret members (access_token, app_secret, verify_token,
+ * callback_secret) come in clear and are sealed. A new app_secret moves the old one to
+ * previous_app_secret for `overlap` (24 h by default). */
+wf_status_t wf_account_update(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
+                              const char *company_id, const char *account_id,
+                              const wf_json_t *change, apr_interval_time_t overlap,
+                              const wf_actor_t *actor) WF_MUST_CHECK;
+/* The new key becomes current; the old one stays valid for `overlap`. */
+wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
+                               const char *company_id, const char *account_id,
+                               const wf_rsa_key_t *key, apr_interval_time_t overlap,
+                               const wf_actor_t *actor) WF_MUST_CHECK;
+/* Also makes the one before not the default. */
+wf_status_t wf_account_set_default(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                   const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;
+wf_status_t wf_account_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                              const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;
+/* Unsealed app secret (for wflowsctl send). WF_ENOTFOUND: not set. */
+wf_status_t wf_account_app_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_store_t *store,
+                                  const wf_keyring_t *ring, const char *company_id,
+                                  const char *account_id) WF_MUST_CHECK;
+
+/* ---- flows (wf_flow_store.c) ---------------------------------------------------------------------- */
+
+/* Flow names in paths: letters, digits, '_', '-', '.', 1 to 64. */
+int wf_flow_name_is(const char *name);
+
+typedef struct {
+    const char *name;
+    const char *display_name;   /* NULL: name */
+    const char *account_id;     /* NULL: any account of the company */
+    const char *flow_json;      /* text as given */
+    const char *logic;          /* text, NULL: none */
+    const char *plan;           /* compiled by the caller (wf_plan_compile) */
+    int activate;               /* the new version becomes the active one */
+} wf_flow_new_t;
+
+/* A new flow, or a new version of the flow of that name. *version is 1, 2, … */
+wf_status_t wf_flow_save(wf_ctx_t *ctx, const char **id, int *version, const wf_store_t *store,
+                         const char *company_id, const wf_flow_new_t *flow, int max_flows,
+                         const wf_actor_t *actor) WF_MUST_CHECK;
+wf_status_t wf_flow_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                         const char *company_id) WF_MUST_CHECK;
+wf_status_t wf_flow_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                         const char *company_id, const char *name_or_id) WF_MUST_CHECK;
+/* status "active" or "inactive". */
+wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                               const char *flow_id, const char *status,
+                               const wf_actor_t *actor) WF_MUST_CHECK;
+wf_status_t wf_flow_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                           const char *flow_id, const wf_actor_t *actor) WF_MUST_CHECK;
+
+/* A flow's plan as the hot path needs it. */
+typedef struct {
+    const char *flow_id;
+    const char *name;
+    int version;
+    const char *plan;
+    size_t plan_len;
+} wf_flow_plan_t;
+
+/* From PostgreSQL: the plan of version `version` (0: the active one) of an active flow; `flow` is a name.
+ * WF_ENOTFOUND. */
+wf_status_t wf_flow_plan_load(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_t *store,
+                              const char *company_id, const char *name, int version) WF_MUST_CHECK;
+wf_status_t wf_flow_name_by_id(wf_ctx_t *ctx, const char **name, const wf_store_t *store,
+                               const char *company_id, const char *flow_id) WF_MUST_CHECK;
+/* Flow JSON and logic of a version, for a plan of an older format that has to be compiled anew. */
+wf_status_t wf_flow_source_load(wf_ctx_t *ctx, const char **flow_json, const char **logic,
+                                const wf_store_t *store, const char *company_id, const char *name,
+                                int version) WF_MUST_CHECK;
+
+/* ---- audit (wf_audit_store.c) -------------------------------------------------------------------- */
+
+/* In the caller's open transaction. `old_values`/`new_values`: JSON text without secrets, or NULL. */
+typedef struct {
+    const char *company_id; /* NULL: platform */
+    const char *action;     /* "company.created" */
+    const char *resource_type, *resource_id;
+    const char *old_values, *new_values, *metadata;
+} wf_audit_t;
+wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *row,
+                         const wf_actor_t *actor) WF_MUST_CHECK;
+
+/* ---- usage (wf_usage_store.c) ------------------------------------------------------------------- */
+
+/* Adds to usage_counters (company, month, metric). Called by the flush of a child's counters. */
+wf_status_t wf_usage_add(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                         const char *month, const char *metric, int64_t n) WF_MUST_CHECK;
+wf_status_t wf_usage_load(wf_ctx_t *ctx, int64_t *n, const wf_store_t *store,
+                          const char *company_id, const char *month,
+                          const char *metric) WF_MUST_CHECK;
+
+/* ---- cache invalidation (wf_cache_store.c) ----------------------------------------------------------- */
+
+/* After a change: bumps the company's generation and deletes its contexts (and, with `flow_name`, that
+ * flow's plans). WF_EUNAVAIL when Redis did not do it. */
+wf_status_t wf_cache_forget_company(wf_ctx_t *ctx, const wf_store_t *store, const char *slug) WF_MUST_CHECK;
+wf_status_t wf_cache_forget_flow(wf_ctx_t *ctx, const wf_store_t *store, const char *slug,
+                                 const char *flow_name) WF_MUST_CHECK;
+
+#endif
