@@ -1,0 +1,90 @@
+/* L5: counters and latency histograms. One block of plain atomics, so that httpd can place it in shared
+ * memory for all children and wflowsctl in ordinary memory. Names and labels are data (wf_metrics.c). */
+#ifndef WF_METRICS_H
+#define WF_METRICS_H
+
+#include "base/wf_base.h"
+
+#include <stdatomic.h>
+
+/* id, Prometheus name, labels */
+#define WF_METRICS(M)                                                                              \
+    M(CRYPTO_SIGNATURE, "wflows_crypto_failures_total", "reason=\"signature\"")                    \
+    M(CRYPTO_NO_SECRET, "wflows_crypto_failures_total", "reason=\"no_app_secret\"")                \
+    M(CRYPTO_ENVELOPE, "wflows_crypto_failures_total", "reason=\"envelope\"")                      \
+    M(CRYPTO_DECRYPT, "wflows_crypto_failures_total", "reason=\"decrypt\"")                        \
+    M(CRYPTO_NO_KEY, "wflows_crypto_failures_total", "reason=\"no_private_key\"")                  \
+    M(CRYPTO_NOT_JSON, "wflows_crypto_failures_total", "reason=\"not_json\"")                      \
+    M(CRYPTO_TOKEN, "wflows_crypto_failures_total", "reason=\"flow_token_signature\"")             \
+    M(CRYPTO_KEYRING, "wflows_crypto_failures_total", "reason=\"unseal\"")                         \
+    M(RSA_OPERATIONS, "wflows_rsa_private_operations_total", "")                                   \
+    M(RSA_KEY_HIT, "wflows_cache_total", "cache=\"rsa_key\",result=\"hit\"")                       \
+    M(RSA_KEY_MISS, "wflows_cache_total", "cache=\"rsa_key\",result=\"miss\"")                     \
+    M(CTX_HIT, "wflows_cache_total", "cache=\"tenant\",result=\"hit\"")                            \
+    M(CTX_MISS, "wflows_cache_total", "cache=\"tenant\",result=\"miss\"")                          \
+    M(CTX_DOWN, "wflows_cache_total", "cache=\"tenant\",result=\"unavailable\"")                   \
+    M(FLOW_HIT, "wflows_cache_total", "cache=\"flow\",result=\"hit\"")                             \
+    M(FLOW_MISS, "wflows_cache_total", "cache=\"flow\",result=\"miss\"")                           \
+    M(SESSION_HIT, "wflows_cache_total", "cache=\"session\",result=\"hit\"")                       \
+    M(SESSION_MISS, "wflows_cache_total", "cache=\"session\",result=\"miss\"")                     \
+    M(LIMIT_PLATFORM, "wflows_limit_refusals_total", "scope=\"platform\"")                         \
+    M(LIMIT_COMPANY, "wflows_limit_refusals_total", "scope=\"company\"")                           \
+    M(LIMIT_ACCOUNT, "wflows_limit_refusals_total", "scope=\"account\"")                           \
+    M(LIMIT_QUOTA, "wflows_limit_refusals_total", "scope=\"quota\"")                               \
+    M(EXCHANGE_PING, "wflows_exchanges_total", "action=\"ping\"")                                  \
+    M(EXCHANGE_INIT, "wflows_exchanges_total", "action=\"INIT\"")                                  \
+    M(EXCHANGE_BACK, "wflows_exchanges_total", "action=\"BACK\"")                                  \
+    M(EXCHANGE_DATA, "wflows_exchanges_total", "action=\"data_exchange\"")                         \
+    M(EXCHANGE_ERROR, "wflows_exchanges_total", "action=\"error_notification\"")                   \
+    M(EXCHANGE_UNKNOWN, "wflows_exchanges_total", "action=\"unknown\"")                            \
+    M(SESSION_STARTED, "wflows_sessions_total", "outcome=\"started\"")                             \
+    M(SESSION_COMPLETED, "wflows_sessions_total", "outcome=\"completed\"")                         \
+    M(SESSION_REPEATED, "wflows_sessions_total", "outcome=\"repeated_request\"")                   \
+    M(SESSION_CONFLICT, "wflows_sessions_total", "outcome=\"recomputed\"")                         \
+    M(ANSWER_REPLACED, "wflows_answers_replaced_total", "")                                        \
+    M(TOKEN_REFUSED, "wflows_flow_tokens_refused_total", "")                                       \
+    M(STEPS, "wflows_session_steps_total", "")                                                     \
+    M(STEP_GROUPS, "wflows_session_step_groups_total", "")                                         \
+    M(STEP_FAILURES, "wflows_session_step_failures_total", "")                                     \
+    M(BACKEND_OK, "wflows_backend_requests_total", "result=\"ok\"")                                \
+    M(BACKEND_FAILED, "wflows_backend_requests_total", "result=\"failed\"")
+
+typedef enum {
+#define WF_METRIC_ID(id, name, labels) WF_METRIC_##id,
+    WF_METRICS(WF_METRIC_ID)
+#undef WF_METRIC_ID
+        WF_METRIC_COUNT
+} wf_metric_t;
+
+/* Route classes of requests_total and the latency histogram. */
+typedef enum {
+    WF_ROUTE_ENDPOINT,
+    WF_ROUTE_WEBHOOK,
+    WF_ROUTE_ADMIN,
+    WF_ROUTE_HEALTH,
+    WF_ROUTE_METRICS,
+    WF_ROUTE_OTHER,
+    WF_ROUTE_COUNT
+} wf_route_t;
+
+#define WF_METRIC_STATUSES 16
+#define WF_METRIC_BUCKETS 14
+
+typedef struct {
+    _Atomic uint64_t counters[WF_METRIC_COUNT];
+    _Atomic uint64_t requests[WF_ROUTE_COUNT][WF_METRIC_STATUSES];
+    _Atomic uint64_t buckets[WF_ROUTE_COUNT][WF_METRIC_BUCKETS + 1];
+    _Atomic uint64_t duration_us[WF_ROUTE_COUNT];
+} wf_metrics_t;
+
+static inline void wf_metric_add(wf_metrics_t *m, wf_metric_t id, uint64_t n)
+{
+    atomic_fetch_add_explicit(&m->counters[id], n, memory_order_relaxed);
+}
+
+/* Counts a finished request. */
+void wf_metrics_request(wf_metrics_t *m, wf_route_t route, int http_status, apr_interval_time_t took);
+/* Prometheus text format 0.0.4 of the whole block, HELP and TYPE lines included. */
+void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m);
+
+#endif
