@@ -114,6 +114,9 @@ void wf_log_at(wf_ctx_t *ctx, wf_log_level_t level, const char *file, int line, 
 /* Microseconds since 1970, from the context's clock. */
 apr_time_t wf_now(const wf_ctx_t *ctx);
 
+/* Microseconds of a clock that never jumps, for measuring waits; its zero means nothing. */
+apr_time_t wf_monotonic(void);
+
 /* Time left until the deadline: 0 when it has passed, `otherwise` when there is none. */
 apr_interval_time_t wf_time_left(const wf_ctx_t *ctx, apr_interval_time_t otherwise);
 

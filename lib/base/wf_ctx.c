@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define LOG_LINE_MAX 2048
 
@@ -128,6 +129,14 @@ void wf_log_at(wf_ctx_t *ctx, wf_log_level_t level, const char *file, int line, 
 apr_time_t wf_now(const wf_ctx_t *ctx)
 {
     return ctx->clock ? ctx->clock(ctx->clock_baton) : apr_time_now();
+}
+
+apr_time_t wf_monotonic(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (apr_time_t)t.tv_sec * APR_USEC_PER_SEC + t.tv_nsec / 1000;
 }
 
 apr_interval_time_t wf_time_left(const wf_ctx_t *ctx, apr_interval_time_t otherwise)
