@@ -30,7 +30,7 @@ typedef struct {
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 1 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 6 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */

@@ -1,0 +1,111 @@
+-- What comes in (webhook_events), what has to go out (outbox), what was counted, who did what.
+
+create table wflows.webhook_events (
+    company_id uuid not null,
+    id uuid not null,
+    account_id uuid,
+    event_type text not null,
+    dedup_key text not null, -- message id, status id + status, or a hash: see DESIGN.md section 8
+    payload json not null,
+    status text not null default 'received',
+    error text,
+    received_at timestamptz not null default now(),
+    processed_at timestamptz,
+    primary key (company_id, id),
+    constraint webhook_events_dedup_key_key unique (company_id, dedup_key),
+    constraint webhook_events_event_type_check check (event_type ~ '^[a-z0-9_.-]{1,64}$'),
+    constraint webhook_events_dedup_key_check check (char_length(dedup_key) between 1 and 512),
+    constraint webhook_events_status_check check (status in ('received', 'processed', 'failed'))
+);
+create index webhook_events_by_time on wflows.webhook_events (company_id, received_at, id);
+call wflows.protect('wflows.webhook_events');
+grant select, insert, update, delete on wflows.webhook_events to wflows_app, wflows_platform;
+
+create table wflows.outbox (
+    company_id uuid not null,
+    id uuid not null,
+    consumer text not null, -- 'cache', 'callback', …
+    account_id uuid,
+    event_type text not null,
+    payload json not null,
+    idempotency_key text not null,
+    status text not null default 'pending',
+    attempts int not null default 0,
+    next_attempt_at timestamptz not null default now(),
+    lease_until timestamptz,
+    lease_owner text,
+    last_error text,
+    created_at timestamptz not null default now(),
+    done_at timestamptz,
+    primary key (company_id, id),
+    constraint outbox_idempotency_key_key unique (company_id, consumer, idempotency_key),
+    constraint outbox_consumer_check check (consumer ~ '^[a-z][a-z0-9_-]{0,31}$'),
+    constraint outbox_event_type_check check (event_type ~ '^[a-z0-9_.-]{1,64}$'),
+    constraint outbox_idempotency_key_check check (char_length(idempotency_key) between 1 and 512),
+    constraint outbox_status_check check (status in ('pending', 'leased', 'done', 'dead')),
+    constraint outbox_lease_check check ((status = 'leased') = (lease_until is not null)),
+    constraint outbox_attempts_check check (attempts >= 0)
+);
+-- By company, so that a claim can take a few rows of each instead of all of the noisiest.
+create index outbox_pending on wflows.outbox (consumer, company_id, next_attempt_at)
+    where status = 'pending';
+create index outbox_leased on wflows.outbox (lease_until) where status = 'leased';
+create index outbox_finished on wflows.outbox (company_id, created_at) where status in ('done', 'dead');
+call wflows.protect('wflows.outbox');
+grant select, insert, update, delete on wflows.outbox to wflows_app, wflows_platform;
+
+create table wflows.outbox_attempts (
+    company_id uuid not null,
+    outbox_id uuid not null,
+    attempt int not null,
+    started_at timestamptz not null default now(),
+    duration_ms int,
+    status_code int,
+    error text,
+    response_body bytea, -- its first 16 kB, redacted
+    primary key (company_id, outbox_id, attempt),
+    constraint outbox_attempts_outbox_fkey foreign key (company_id, outbox_id)
+        references wflows.outbox (company_id, id) on delete cascade,
+    constraint outbox_attempts_attempt_check check (attempt >= 1),
+    constraint outbox_attempts_response_body_check check (octet_length(response_body) <= 16384)
+);
+call wflows.protect('wflows.outbox_attempts');
+grant select, insert, update, delete on wflows.outbox_attempts to wflows_app, wflows_platform;
+
+create table wflows.usage_counters (
+    company_id uuid not null,
+    month text not null, -- '2026-11'
+    metric text not null,
+    n bigint not null default 0,
+    primary key (company_id, month, metric),
+    constraint usage_counters_month_check check (month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
+    constraint usage_counters_metric_check check (metric ~ '^[a-z][a-z0-9_.-]{0,63}$'),
+    constraint usage_counters_n_check check (n >= 0)
+) with (fillfactor = 70);
+call wflows.protect('wflows.usage_counters');
+grant select, insert, update on wflows.usage_counters to wflows_app;
+grant select, insert, update, delete on wflows.usage_counters to wflows_platform;
+
+-- Kept when the company goes, so without a foreign key. Rows of the platform itself have the nil UUID.
+-- Nobody but the owner may change or delete a row.
+create table wflows.audit_logs (
+    company_id uuid not null,
+    id uuid not null,
+    user_id uuid,
+    actor text not null,
+    action text not null,
+    resource_type text not null,
+    resource_id text,
+    ip_address text,
+    user_agent text,
+    request_id text,
+    old_values json,
+    new_values json,
+    metadata json,
+    created_at timestamptz not null default now(),
+    primary key (company_id, id),
+    constraint audit_logs_action_check check (action ~ '^[a-z_]+\.[a-z_]+$')
+);
+create index audit_logs_by_time on wflows.audit_logs (company_id, created_at, id);
+call wflows.protect('wflows.audit_logs');
+grant select, insert on wflows.audit_logs to wflows_app, wflows_platform;
