@@ -20,11 +20,12 @@ const wf_algorithms_t *wf_algorithms(void)
     return &algorithms;
 }
 
-const char *wf_openssl_reason(void)
+wf_status_t wf_openssl_fail(wf_ctx_t *ctx, const char *what)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
     ERR_clear_error();
-    return reason ? reason : "no reason given";
+    return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0020) "OpenSSL: %s: %s", what,
+                   reason ? reason : "no reason given");
 }

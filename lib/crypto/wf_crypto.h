@@ -32,8 +32,8 @@ typedef struct {
 int wf_hub_signature_ok(const char *header, const void *body, size_t body_len, const void *secret,
                         size_t secret_len);
 
-/* HS256 JWT (WHATSAPP.md 1.18): on success the decoded payload text in ctx->pool. Expected
- * failure: WF_EDENIED for any other alg, a bad MAC or bad form. */
+/* HS256 JWT (WHATSAPP.md 1.18): on success the decoded payload text in ctx->pool, NUL-terminated.
+ * Expected failure: WF_EDENIED for any other alg, a bad MAC, bad form or an empty key. */
 wf_status_t wf_jwt_hs256_open(wf_ctx_t *ctx, wf_slice_t *payload, const char *jwt, const void *key,
                               size_t key_len) WF_MUST_CHECK;
 
@@ -44,7 +44,7 @@ wf_status_t wf_jwt_hs256_open(wf_ctx_t *ctx, wf_slice_t *payload, const char *jw
 typedef struct wf_keyring_t wf_keyring_t;
 
 typedef struct {
-    const char *id;       /* [A-Za-z0-9_.-]{1,32} */
+    const char *id; /* [A-Za-z0-9_.-]{1,32} */
     unsigned char key[32];
 } wf_master_key_t;
 
@@ -98,14 +98,16 @@ wf_status_t wf_unseal(wf_ctx_t *ctx, wf_secret_t *out, const wf_data_key_t *key,
 
 /* ---- RSA (WHATSAPP.md 1.4, 1.5) ----------------------------------------------------------- */
 
-/* A parsed private key; freed with the pool, or kept by a wf_rsa_cache_t. Decryption may be called
- * from several threads at once. */
+/* A parsed private key; freed and wiped with the pool, unless a wf_rsa_cache_t or a request that
+ * found it there still holds it. Decryption may be called from several threads at once. */
 typedef struct wf_rsa_key_t wf_rsa_key_t;
 
 /* PEM in any of the four forms of WHATSAPP.md 1.4, or DER (PKCS#1 or PKCS#8). A PEM with literal
  * "\n" or stray white space is mended first. `passphrase` may be NULL. Expected failures:
- * WF_EINVALID (not a key, not RSA, not 2048 to 4096 bits), WF_EDENIED (wrong or missing
- * passphrase); the public text says which. */
+ * WF_EINVALID (not a key, not RSA, not 2048 to 4096 bits, numbers that do not belong together, an
+ * encryption that is not offered), WF_EDENIED (wrong or missing passphrase); the public text says
+ * which. Line ends after the passphrase are ignored unless they belong to it. Never asks on the
+ * terminal. */
 wf_status_t wf_rsa_parse(wf_ctx_t *ctx, wf_rsa_key_t **out, const void *data, size_t len,
                          const char *passphrase) WF_MUST_CHECK;
 wf_status_t wf_rsa_generate(wf_ctx_t *ctx, wf_rsa_key_t **out) WF_MUST_CHECK; /* 2048 bits */
@@ -113,24 +115,29 @@ wf_status_t wf_rsa_generate(wf_ctx_t *ctx, wf_rsa_key_t **out) WF_MUST_CHECK; /*
 wf_status_t wf_rsa_private_der(wf_ctx_t *ctx, wf_secret_t *out,
                                const wf_rsa_key_t *key) WF_MUST_CHECK;
 /* SubjectPublicKeyInfo PEM, as Meta's API takes it. */
-wf_status_t wf_rsa_public_pem(wf_ctx_t *ctx, const char **pem, const wf_rsa_key_t *key) WF_MUST_CHECK;
+wf_status_t wf_rsa_public_pem(wf_ctx_t *ctx, const char **pem,
+                              const wf_rsa_key_t *key) WF_MUST_CHECK;
 size_t wf_rsa_size(const wf_rsa_key_t *key); /* modulus bytes */
 
 /* OAEP, SHA-256 for both hashes, empty label. `out` holds wf_rsa_size bytes; *out_len is set.
  * Expected failure: WF_EDENIED. Every failure of padding looks and costs the same. */
 wf_status_t wf_rsa_decrypt(wf_ctx_t *ctx, unsigned char *out, size_t *out_len,
                            const wf_rsa_key_t *key, const void *data, size_t len) WF_MUST_CHECK;
-/* With a public key PEM (for wflowsctl send). */
+/* With a public key PEM (for wflowsctl send). Expected failure: WF_EINVALID. */
 wf_status_t wf_rsa_encrypt(wf_ctx_t *ctx, unsigned char **out, size_t *out_len, const char *pem,
                            const void *data, size_t len) WF_MUST_CHECK;
 
-/* DESIGN.md section 5: bounded, direct-mapped table of parsed keys for one child process. A slot
- * is used only if its fingerprint (SHA-256 of what the record just read holds) is the asked one; a
- * replaced slot's key is freed when its last user is done. Thread-safe. */
+/* DESIGN.md section 5: bounded table of parsed keys for one child process. A slot is used only if
+ * its fingerprint (SHA-256 of what the record just read holds) is the asked one; a replaced slot's
+ * key is freed and wiped when its last user is done. Thread-safe. `slots` is rounded up to eight
+ * times a power of two: the fingerprint picks a set of eight slots, in which the key that was used
+ * longest ago makes room. Make it larger than the number of keys in daily use; a slot costs 50
+ * bytes, a key in it 7 kB. */
 typedef struct wf_rsa_cache_t wf_rsa_cache_t;
 wf_status_t wf_rsa_cache_make(wf_ctx_t *ctx, wf_rsa_cache_t **out, apr_pool_t *pool,
                               int slots) WF_MUST_CHECK;
-/* The key with this fingerprint, which stays valid until ctx->pool goes; NULL: not there. */
+/* The key with this fingerprint, which stays valid until ctx->pool goes; NULL: not there, and then
+ * the caller parses it and saves it. */
 wf_rsa_key_t *wf_rsa_cache_find(wf_ctx_t *ctx, wf_rsa_cache_t *cache,
                                 const unsigned char fingerprint[WF_SHA256_LEN]);
 void wf_rsa_cache_save(wf_ctx_t *ctx, wf_rsa_cache_t *cache,
@@ -141,7 +148,8 @@ void wf_rsa_cache_save(wf_ctx_t *ctx, wf_rsa_cache_t *cache,
 #define WF_GCM_TAG_LEN 16
 
 /* `key_len` 16, 24 or 32; `iv_len` 12 or 16. `out` holds len bytes (decrypt: len without the tag,
- * encrypt: len plus the tag). Expected failure of decrypt: WF_EDENIED. */
+ * encrypt: len plus the tag); it may be `data` itself, and is wiped when decryption fails. Expected
+ * failure of decrypt: WF_EDENIED. */
 wf_status_t wf_gcm_decrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned char *key,
                            size_t key_len, const unsigned char *iv, size_t iv_len,
                            const unsigned char *data, size_t len) WF_MUST_CHECK;
@@ -151,8 +159,10 @@ wf_status_t wf_gcm_encrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned cha
 
 /* ---- passwords and API keys --------------------------------------------------------------- */
 
-/* argon2id, encoded form. */
-wf_status_t wf_password_hash(wf_ctx_t *ctx, const char **encoded, const char *password) WF_MUST_CHECK;
+/* argon2id, encoded form. Takes tens of milliseconds and 19 MiB. Expected failure: WF_EINVALID
+ * (over 1024 bytes). */
+wf_status_t wf_password_hash(wf_ctx_t *ctx, const char **encoded,
+                             const char *password) WF_MUST_CHECK;
 /* Expected failure: WF_EDENIED. */
 wf_status_t wf_password_verify(wf_ctx_t *ctx, const char *encoded,
                                const char *password) WF_MUST_CHECK;

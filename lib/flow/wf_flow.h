@@ -12,7 +12,9 @@
 
 /* ---- envelope: WHATSAPP.md 1.2, 1.5, 1.6 ---------------------------------------------------- */
 
-/* The outer JSON, decoded and bounded. */
+#define WF_ENVELOPE_BODY_MAX (10 * 1024 * 1024)
+
+/* The outer JSON, decoded and bounded. Everything lives in the pool it was parsed in. */
 typedef struct {
     unsigned char *rsa; /* encrypted AES key */
     size_t rsa_len;
@@ -20,10 +22,13 @@ typedef struct {
     size_t iv_len; /* 12 or 16 */
     unsigned char *data; /* ciphertext and tag */
     size_t data_len;
+    unsigned char *plain; /* room for data_len bytes: what wf_envelope_open decrypts into, so that
+                             several keys can be tried on one envelope */
 } wf_envelope_t;
 
 /* Expected failures: WF_EINVALID (not JSON or the three strings are not there: 400),
- * WF_EDENIED (they are there and cannot be right: bad base64, lengths: 421). */
+ * WF_EDENIED (they are there and cannot be right: bad base64, lengths: 421). A body over
+ * WF_ENVELOPE_BODY_MAX is WF_EINVALID. */
 wf_status_t wf_envelope_parse(wf_ctx_t *ctx, wf_envelope_t *out, const char *body,
                               size_t len) WF_MUST_CHECK;
 
@@ -38,12 +43,25 @@ typedef struct {
 } wf_exchange_key_t;
 
 /* One RSA private operation, then AES-GCM. WF_EDENIED if `key` does not fit (421), whatever the
- * reason. `plain` is NUL-terminated in ctx->pool. Logs a warning when the AES key is not 16 bytes. */
+ * reason, and after the same time. `plain` is NUL-terminated in the envelope's memory, good until
+ * the envelope is opened again; not checked to be UTF-8 or JSON. Logs a warning when the AES key is not 16 bytes. */
 wf_status_t wf_envelope_open(wf_ctx_t *ctx, wf_exchange_key_t **exchange, wf_slice_t *plain,
                              const wf_envelope_t *envelope, const wf_rsa_key_t *key) WF_MUST_CHECK;
 /* The reply body: base64, nothing else. A second call for the same exchange fails (WF_EINTERNAL). */
 wf_status_t wf_envelope_seal(wf_ctx_t *ctx, wf_slice_t *body, wf_exchange_key_t *exchange,
                              const char *plain, size_t len) WF_MUST_CHECK;
+
+/* The other side, for `wflowsctl send` and tests: encrypts a request as WhatsApp's client does, for
+ * a public key PEM. `body` is the JSON to post; `exchange` opens the one reply. Expected failure:
+ * WF_EINVALID (not a public key). */
+wf_status_t wf_envelope_client_make(wf_ctx_t *ctx, wf_slice_t *body, wf_exchange_key_t **exchange,
+                                    const char *public_pem, const char *request,
+                                    size_t len) WF_MUST_CHECK;
+/* Decrypts a reply body. `plain` is NUL-terminated in ctx->pool. Expected failures: WF_EINVALID
+ * (not base64), WF_EDENIED (does not decrypt). */
+wf_status_t wf_envelope_client_open(wf_ctx_t *ctx, wf_slice_t *plain,
+                                    const wf_exchange_key_t *exchange, const char *body,
+                                    size_t len) WF_MUST_CHECK;
 
 /* ---- request: WHATSAPP.md 1.8, 1.11 ------------------------------------------------------- */
 
