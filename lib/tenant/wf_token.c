@@ -97,7 +97,7 @@ int wf_token_is_bound(const char *text)
 static int is_the_one_spelling(wf_ctx_t *ctx, const char *text, const unsigned char body[BODY_LEN],
                                const unsigned char mac[MAC_LEN])
 {
-    return strcmp(text, format(ctx->pool, body, mac)) == 0;
+    return wf_ct_equal(text, format(ctx->pool, body, mac), WF_TOKEN_BOUND_LEN);
 }
 
 static void read_claims(const wf_ctx_t *ctx, wf_token_claims_t *claims,

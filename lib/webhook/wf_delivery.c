@@ -13,7 +13,7 @@ wf_status_t wf_delivery_secret_parse(wf_ctx_t *ctx, wf_secret_t *out, const char
 {
     size_t prefix_len = strlen(SECRET_PREFIX);
     size_t len = strlen(text), decoded_len;
-    unsigned char *data = wf_secret_alloc(ctx->pool, WF_BASE64_MAX(len) + 1);
+    unsigned char *data = wf_secret_alloc(ctx->pool, len + 4); /* room for either form and a NUL */
 
     memset(out, 0, sizeof(*out));
     if (strncmp(text, SECRET_PREFIX, prefix_len) == 0) {
@@ -24,7 +24,6 @@ wf_status_t wf_delivery_secret_parse(wf_ctx_t *ctx, wf_secret_t *out, const char
         }
         len = decoded_len;
     } else {
-        data = wf_secret_alloc(ctx->pool, len + 1);
         memcpy(data, text, len);
     }
     if (len == 0) {
@@ -158,12 +157,14 @@ wf_status_t wf_delivery_verify(wf_ctx_t *ctx, const wf_delivery_headers_t *heade
     if (!headers->id || !headers->timestamp || !headers->signature || !is_id(headers->id) ||
         !are_secrets(secrets, secret_count) ||
         !wf_parse_int(&seconds, headers->timestamp, 0, UINT32_MAX)) {
-        return wf_fail(ctx, WF_EDENIED, WFLOGNO(0163) "webhook signature: headers are missing or "
-                                                      "malformed");
+        return wf_fail(ctx, WF_EDENIED,
+                       WFLOGNO(0163) "webhook signature: headers are missing or "
+                                     "malformed");
     }
     age = wf_now(ctx) - apr_time_from_sec(seconds);
     if (age > tolerance || age < -tolerance) {
-        return wf_fail(ctx, WF_EDENIED, WFLOGNO(0164) "webhook signature: too old, or of the future");
+        return wf_fail(ctx, WF_EDENIED,
+                       WFLOGNO(0164) "webhook signature: too old, or of the future");
     }
     content = signed_content(ctx->pool, headers->id, headers->timestamp, body, len);
     for (i = 0; i < secret_count; i++) {
