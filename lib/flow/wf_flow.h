@@ -76,10 +76,10 @@ typedef enum {
 
 typedef struct {
     wf_action_t action;
-    const char *action_text;
-    const char *version;   /* data API version as text; a number 300 becomes "300" */
-    const char *screen;    /* NULL where absent or empty */
-    wf_json_t *data;       /* always an object, may be empty */
+    const char *action_text; /* "" where absent */
+    const char *version;     /* data API version as text; a number 300 becomes "300"; "" where absent */
+    const char *screen;      /* NULL where absent or empty */
+    wf_json_t *data;         /* always an object, may be empty; any text in it can be stored */
     const char *flow_token; /* NULL where absent or empty */
     const char *flow_token_signature;
     unsigned char hash[WF_SHA256_LEN]; /* of action, screen and data: names a repeated request */
@@ -88,8 +88,8 @@ typedef struct {
 #define WF_FLOW_TOKEN_MAX 1024
 #define WF_FLOW_REQUEST_DEPTH 64
 
-/* WF_EINVALID when the plaintext is not JSON, not an object, or a member has a wrong type (500 on
- * the wire). An unknown action or missing screen is not a failure here. */
+/* WF_EINVALID when the plaintext is not JSON, not an object, or a member has a wrong type or an
+ * impossible length (500 on the wire). An unknown action or missing screen is not a failure here. */
 wf_status_t wf_flow_request_parse(wf_ctx_t *ctx, wf_flow_request_t *out, const char *text,
                                   size_t len) WF_MUST_CHECK;
 
@@ -178,6 +178,7 @@ typedef struct {
     const wf_session_t *session;  /* NULL: none yet, or the token names nobody */
     int anonymous;                /* the token names nobody: nothing may be remembered */
     const char *flow_name;        /* for ${flow.name} */
+    int flow_version;             /* for ${flow.version} */
     const wf_json_t *company;     /* for ${company.*}: {id, slug, name, display_name, settings} */
     apr_interval_time_t repeat_window; /* a same request within it gets the stored reply */
 } wf_engine_in_t;
@@ -193,10 +194,13 @@ typedef struct {
     wf_outcome_kind_t kind;
     const char *reply;         /* JSON text to encrypt */
     size_t reply_len;
-    wf_session_t *session;     /* the session after this step: same id (NULL if new), step + 1 */
+    wf_session_t *session;     /* the session after this step: same id (NULL if new), step + 1, and
+                                * whatever of the old one the engine does not decide (expires_at, ids).
+                                * NULL: nothing to commit (anonymous, repeated, or a request that names
+                                * an unknown screen or action) */
     int completed;             /* SUCCESS was answered */
     wf_json_t *response;       /* params of SUCCESS, for flow_responses */
-    const char *broken_rule;   /* our own answer failed its check: what broke, for the log */
+    const char *broken_rule;   /* the request or our own answer broke this rule: for the log */
     /* kind BACKEND: */
     const char *backend_url;
     int backend_timeout_ms;
@@ -208,10 +212,14 @@ typedef struct {
  * notifications). Never fails for what a user sent: an unknown screen or action is answered with
  * the last good screen and an error_message. The reply is checked against the plan (transition,
  * every declared key, types, no null) and replaced by the same screen's last data with an
- * error_message where it breaks a rule. */
+ * error_message where it breaks a rule. A session that is not active only ever gets REPEAT (its
+ * last request came again, however late) or FAIL (anything else: the service says 427).
+ * WF_EINTERNAL: the plan is damaged; compile anew. */
 wf_status_t wf_engine_run(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in) WF_MUST_CHECK;
-/* Goes on after `ask: "backend"`. `answer` is what the company's server sent (screen + data, or
- * error_message), NULL when it failed or was late: on_failure then answers. */
+/* Goes on after `ask: "backend"`, with the same plan, request and session. `answer` is what the
+ * company's server sent ({screen, data}, {error_message}, {complete: {…}} or Meta's SUCCESS), NULL
+ * when it failed or was late. Where it is NULL or breaks a rule, on_failure answers. Never BACKEND
+ * again. */
 wf_status_t wf_engine_resume(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in,
                              void *continuation, const wf_json_t *answer) WF_MUST_CHECK;
 

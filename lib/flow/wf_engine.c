@@ -1,0 +1,144 @@
+#include "flow/wf_engine_int.h"
+
+#include <string.h>
+
+/* ---- repeats ---- */
+
+static int is_repeat(wf_ctx_t *ctx, const wf_engine_in_t *in)
+{
+    const wf_session_t *session = in->session;
+    const char *hash = wf_hex(ctx->pool, in->request->hash, sizeof(in->request->hash));
+
+    if (!session->reply || !session->request_hash || strcmp(session->request_hash, hash) != 0) {
+        return 0;
+    }
+    if (strcmp(session->status, WF_SESSION_COMPLETED) == 0) {
+        return 1; /* the phone did not get the SUCCESS, or shows the message again */
+    }
+    /* After an error the user may well send the same again and deserves a new answer. */
+    return strcmp(session->status, WF_SESSION_ACTIVE) == 0 &&
+           wf_now(ctx) - session->last_step_at <= in->repeat_window &&
+           (!session->reply_kind || strcmp(session->reply_kind, "error") != 0);
+}
+
+/* ---- the default: no logic, or no rule of it holds ---- */
+
+/* A data_exchange from an on-select-action (a refresh of the same screen) cannot be told from one
+ * of the Footer without knowing the author's payload: both go on. A flow that refreshes has logic.
+ */
+static wf_answer_t default_answer(const wf_step_t *step)
+{
+    const wf_plan_t *plan = step->in->plan;
+    const wf_plan_screen_t *from = step->from;
+    wf_answer_t answer = {NULL, NULL, NULL, NULL};
+
+    switch (step->in->request->action) {
+    case WF_ACTION_INIT:
+        answer.target = from ? from : wf_plan_screen(plan, wf_plan_entry(plan));
+        break;
+    case WF_ACTION_BACK:
+        answer.target = wf_step_before(step);
+        break;
+    default:
+        if (!from->terminal && wf_plan_is_routed(plan)) {
+            answer.target = wf_plan_screen(plan, wf_json_str(wf_json_at(from->next, 0)));
+        } else if (!from->terminal) {
+            answer.target = wf_plan_screen_after(plan, from);
+        }
+        break;
+    }
+    return answer;
+}
+
+/* ---- outcomes ---- */
+
+/* Makes the reply of `answer`; sets the outcome only if the client would take it. Returns what is
+ * wrong with it otherwise. */
+static const char *try_answer(const wf_step_t *step, wf_outcome_t *out, const wf_answer_t *answer,
+                              int check)
+{
+    wf_json_t *reply = wf_step_reply(step, answer);
+    size_t len;
+    const char *text = wf_json_text(step->ctx->pool, reply, &len), *fault;
+
+    fault =
+        check ? wf_reply_check(step->ctx, step->in->plan, step->in->request, step->from, reply, len)
+              : NULL;
+    if (fault) {
+        return fault;
+    }
+    out->kind = WF_OUTCOME_REPLY;
+    out->reply = text;
+    out->reply_len = len;
+    out->completed = answer->target == NULL;
+    if (out->completed) {
+        out->response = wf_json_pointer_get(reply, "/data/extension_message_response/params");
+    }
+    return NULL;
+}
+
+/* The request is no step: answered, not remembered. */
+static void refuse(const wf_step_t *step, wf_outcome_t *out, const char *fault)
+{
+    wf_answer_t fallback = wf_step_fallback(step);
+
+    out->broken_rule = fault;
+    (void)try_answer(step, out, &fallback, 0);
+}
+
+static void settle(const wf_step_t *step, wf_outcome_t *out, const wf_answer_t *answer)
+{
+    wf_answer_t given = *answer;
+    const char *fault = try_answer(step, out, &given, 1);
+
+    if (fault) {
+        /* Made of declared keys and of values that fit: there is nothing left to refuse. */
+        given = wf_step_fallback(step);
+        out->broken_rule = fault;
+        (void)try_answer(step, out, &given, 0);
+    }
+    if (!step->in->anonymous) {
+        out->session = wf_step_session(step, &given, out->reply);
+    }
+}
+
+static wf_status_t outcome_status(const wf_step_t *step, wf_outcome_t *out)
+{
+    if (!wf_plan_is_damaged(step->in->plan)) {
+        return WF_OK;
+    }
+    memset(out, 0, sizeof(*out));
+    out->kind = WF_OUTCOME_FAIL;
+    wf_ctx_clear(step->ctx);
+    return wf_fail(step->ctx, WF_EINTERNAL, WFLOGNO(0242) "the plan of the flow is damaged");
+}
+
+wf_status_t wf_engine_run(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in)
+{
+    wf_step_t *step;
+    wf_answer_t answer;
+    const char *fault;
+
+    memset(out, 0, sizeof(*out));
+    out->kind = WF_OUTCOME_FAIL;
+    if (in->session && !in->anonymous) {
+        if (is_repeat(ctx, in)) {
+            out->kind = WF_OUTCOME_REPEAT;
+            out->reply = in->session->reply;
+            out->reply_len = strlen(in->session->reply);
+            return WF_OK;
+        }
+        if (strcmp(in->session->status, WF_SESSION_ACTIVE) != 0) {
+            out->broken_rule = "the session is not active";
+            return WF_OK;
+        }
+    }
+    step = apr_palloc(ctx->pool, sizeof(*step));
+    if ((fault = wf_step_begin(ctx, step, in)) != NULL) {
+        refuse(step, out, fault);
+    } else {
+        answer = default_answer(step);
+        settle(step, out, &answer);
+    }
+    return outcome_status(step, out);
+}

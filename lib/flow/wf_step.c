@@ -1,0 +1,366 @@
+#include "flow/wf_engine_int.h"
+
+#include <string.h>
+
+#define REPLY_DEPTH (WF_FLOW_REQUEST_DEPTH * 2)
+
+/* ---- history: names of screens, the last one is shown ---- */
+
+static void push_screen(wf_step_t *step, wf_json_t *history, const char *screen)
+{
+    wf_json_push(history, wf_json_str_make(step->ctx->pool, screen));
+}
+
+/* How many entries of `history` are left when `screen` is on top, 0 if it is not there. */
+static size_t depth_of(const wf_json_t *history, const char *screen)
+{
+    size_t i;
+
+    for (i = wf_json_len(history); i > 0; i--) {
+        const char *name = wf_json_str(wf_json_at(history, i - 1));
+        if (name && strcmp(name, screen) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* The newest `keep` entries up to and including number `len` (which counts from the oldest). */
+static wf_json_t *history_part(apr_pool_t *pool, const wf_json_t *history, size_t len, size_t keep)
+{
+    wf_json_t *part = wf_json_array_make(pool);
+    size_t i;
+
+    for (i = len > keep ? len - keep : 0; i < len; i++) {
+        wf_json_push(part, wf_json_at(history, i));
+    }
+    return part;
+}
+
+/* The phone may have moved without us (navigate, its own back): the screen it names is the truth.
+ */
+static void cut_history(wf_step_t *step)
+{
+    const wf_json_t *old = step->session ? step->session->history : NULL;
+    size_t depth;
+
+    if (!step->from || step->in->request->action == WF_ACTION_INIT) {
+        step->history = wf_json_array_make(step->ctx->pool);
+        return;
+    }
+    depth = depth_of(old, step->from->name);
+    if (depth > 0) {
+        step->history = history_part(step->ctx->pool, old, depth, WF_HISTORY_MAX);
+        return;
+    }
+    step->history = history_part(step->ctx->pool, old, wf_json_len(old), WF_HISTORY_MAX - 1);
+    push_screen(step, step->history, step->from->name);
+}
+
+/* History once `target` is shown. */
+static wf_json_t *history_after(const wf_step_t *step, const wf_plan_screen_t *target)
+{
+    apr_pool_t *pool = step->ctx->pool;
+    size_t len = wf_json_len(step->history), depth;
+    wf_json_t *after;
+
+    if (!target || (step->from && step->in->request->action != WF_ACTION_INIT &&
+                    strcmp(step->from->name, target->name) == 0)) {
+        return step->history;
+    }
+    if (step->in->request->action == WF_ACTION_BACK && len > 0) {
+        len--; /* the screen that was left */
+        if ((depth = depth_of(step->history, target->name)) > 0) {
+            return history_part(pool, step->history, depth, WF_HISTORY_MAX);
+        }
+    }
+    after = history_part(pool, step->history, len, WF_HISTORY_MAX - 1);
+    wf_json_push(after, wf_json_str_make(pool, target->name));
+    return after;
+}
+
+const wf_plan_screen_t *wf_step_before(const wf_step_t *step)
+{
+    const wf_plan_t *plan = step->in->plan;
+    const wf_plan_screen_t *screen;
+    size_t i;
+
+    if (!step->from) {
+        return wf_plan_screen(plan, wf_plan_entry(plan));
+    }
+    for (i = wf_json_len(step->history); i-- > 0;) {
+        screen = wf_plan_screen(plan, wf_json_str(wf_json_at(step->history, i)));
+        if (screen && screen != step->from && wf_plan_allows(plan, step->from, screen)) {
+            return screen;
+        }
+    }
+    screen = wf_plan_screen(plan, wf_json_str(wf_json_at(step->from->prev, 0)));
+    return screen ? screen : step->from;
+}
+
+/* ---- answers ---- */
+
+/* The session's answers, in an object of our own. */
+static wf_json_t *old_answers(const wf_step_t *step)
+{
+    wf_json_t *answers = wf_json_object_make(step->ctx->pool);
+
+    if (step->session) {
+        for (wf_json_iter_t it = wf_json_iter(step->session->answers); wf_json_next(&it);) {
+            wf_json_set(answers, it.key, it.value);
+        }
+    }
+    return answers;
+}
+
+static wf_json_t *merged_answers(const wf_step_t *step)
+{
+    wf_json_t *answers = old_answers(step);
+
+    if (step->in->request->action == WF_ACTION_BACK) {
+        return answers; /* a BACK cannot carry a payload (WHATSAPP.md 1.8) */
+    }
+    for (wf_json_iter_t it = wf_json_iter(step->in->request->data); wf_json_next(&it);) {
+        if (wf_json_type(it.value) == WF_JSON_NULL) {
+            wf_json_remove(answers, it.key);
+        } else if (!wf_data_is_reserved(it.key)) {
+            wf_json_set(answers, it.key, it.value);
+        }
+    }
+    return answers;
+}
+
+static const char *find_from(wf_step_t *step)
+{
+    const wf_flow_request_t *request = step->in->request;
+    const char *name = request->screen;
+
+    if (request->action == WF_ACTION_UNKNOWN || request->action == WF_ACTION_PING ||
+        request->action == WF_ACTION_ERROR) {
+        step->from = wf_plan_screen(step->in->plan, name);
+        return apr_psprintf(step->ctx->pool, "1.8: unknown action %.40s", request->action_text);
+    }
+    if (!name && request->action == WF_ACTION_BACK && step->session) {
+        name = step->session->screen;
+    }
+    step->from = wf_plan_screen(step->in->plan, name);
+    if (step->from || (!request->screen && request->action != WF_ACTION_DATA_EXCHANGE)) {
+        return NULL;
+    }
+    return apr_psprintf(step->ctx->pool, "1.8: unknown screen %.80s", name ? name : "(none)");
+}
+
+const char *wf_step_begin(wf_ctx_t *ctx, wf_step_t *step, const wf_engine_in_t *in)
+{
+    const char *fault;
+    size_t len;
+
+    memset(step, 0, sizeof(*step));
+    step->ctx = ctx;
+    step->in = in;
+    step->session = in->anonymous ? NULL : in->session;
+    fault = find_from(step);
+    cut_history(step);
+    if (fault) {
+        step->answers = old_answers(step);
+        return fault;
+    }
+    step->answers = merged_answers(step);
+    (void)wf_json_text(ctx->pool, step->answers, &len);
+    if (len > WF_ANSWERS_MAX) {
+        wf_log(ctx, WF_LOG_WARNING,
+               WFLOGNO(0241) "the answers of a session would have %d bytes, over %d: not stored",
+               (int)len, WF_ANSWERS_MAX);
+        step->answers = old_answers(step);
+        return "the answers of the session are over 256 KiB";
+    }
+    return NULL;
+}
+
+/* ---- the last reply ---- */
+
+/* What `screen` was last shown with, if it was the last screen shown; without its error_message. */
+static const wf_json_t *last_data(const wf_step_t *step, const wf_plan_screen_t *screen)
+{
+    const wf_session_t *session = step->session;
+    wf_json_t *reply;
+    const char *name;
+
+    if (!session || !session->reply) {
+        return NULL;
+    }
+    if (wf_json_parse(step->ctx, &reply, session->reply, strlen(session->reply), REPLY_DEPTH) !=
+        WF_OK) {
+        wf_ctx_clear(step->ctx);
+        return NULL;
+    }
+    name = wf_json_get_str(reply, "screen", "");
+    return strcmp(name, screen->name) == 0 ? wf_json_get(reply, "data") : NULL;
+}
+
+const char *wf_step_error_message(const wf_step_t *step)
+{
+    const wf_json_t *settings = wf_json_get(step->in->company, "settings");
+    const char *text = wf_json_get_str(settings, "flow_error_message", "");
+
+    return text[0] ? text : wf_plan_error_message(step->in->plan);
+}
+
+wf_answer_t wf_step_fallback(const wf_step_t *step)
+{
+    wf_answer_t answer = {step->from, NULL, NULL, wf_step_error_message(step)};
+    const wf_plan_t *plan = step->in->plan;
+
+    if (!answer.target && step->session && step->in->request->action != WF_ACTION_INIT) {
+        answer.target = wf_plan_screen(plan, step->session->screen);
+    }
+    if (!answer.target) {
+        answer.target = wf_plan_screen(plan, wf_plan_entry(plan));
+    }
+    return answer;
+}
+
+/* ---- the reply ---- */
+
+static wf_json_t *fitting(const wf_step_t *step, const char *key, const wf_json_t *declaration,
+                          const wf_json_t *values)
+{
+    wf_json_t *value = wf_json_get(values, key);
+
+    if (!value || wf_data_misfit(step->ctx->pool, key, declaration, value)) {
+        return NULL;
+    }
+    return value;
+}
+
+/* Each declared key: what logic gives, then the session's answer of that name, then the example.
+ * A screen that is shown again keeps what it was shown with rather than falling back to the
+ * example, and when it comes with an error_message even before the answers: the user is still
+ * looking at it. */
+static wf_json_t *filled_data(const wf_step_t *step, const wf_answer_t *answer)
+{
+    const wf_plan_screen_t *target = answer->target;
+    const wf_json_t *model = wf_plan_screen_column(step->in->plan, target, WF_SCREEN_DATA);
+    const wf_json_t *examples = NULL, *first, *second, *shown = NULL;
+    wf_json_t *data = wf_json_object_make(step->ctx->pool), *value;
+
+    if (answer->error_message || (step->from && strcmp(step->from->name, target->name) == 0)) {
+        shown = last_data(step, target);
+    }
+    first = answer->error_message ? shown : step->answers;
+    second = answer->error_message ? step->answers : shown;
+    for (wf_json_iter_t it = wf_json_iter(model); wf_json_next(&it);) {
+        value = wf_json_get(answer->data, it.key);
+        if (!value && !(value = fitting(step, it.key, it.value, first)) &&
+            !(value = fitting(step, it.key, it.value, second))) {
+            if (!examples) {
+                examples = wf_plan_screen_column(step->in->plan, target, WF_SCREEN_EXAMPLE);
+            }
+            value = wf_json_get(examples, it.key);
+        }
+        wf_json_set(data, it.key, value);
+    }
+    wf_json_set_str(data, "error_message", answer->error_message);
+    return data;
+}
+
+/* `value` without the nulls in it: they have no type in what a company receives (WHATSAPP.md 1.13).
+ */
+static wf_json_t *without_null(apr_pool_t *pool, wf_json_t *value)
+{
+    wf_json_t *copy;
+    size_t i;
+
+    if (wf_json_type(value) == WF_JSON_ARRAY) {
+        copy = wf_json_array_make(pool);
+        for (i = 0; i < wf_json_len(value); i++) {
+            wf_json_push(copy, without_null(pool, wf_json_at(value, i)));
+        }
+        return copy;
+    }
+    if (wf_json_type(value) == WF_JSON_OBJECT) {
+        copy = wf_json_object_make(pool);
+        for (wf_json_iter_t it = wf_json_iter(value); wf_json_next(&it);) {
+            wf_json_set(copy, it.key, without_null(pool, it.value));
+        }
+        return copy;
+    }
+    return wf_json_type(value) == WF_JSON_NULL ? NULL : value;
+}
+
+/* flow_token is ours alone: nobody adds it on this path but we (WHATSAPP.md 1.10). */
+static wf_json_t *success_params(const wf_step_t *step, const wf_answer_t *answer)
+{
+    apr_pool_t *pool = step->ctx->pool;
+    wf_json_t *from = answer->params ? answer->params : step->answers;
+    wf_json_t *params = wf_json_object_make(pool);
+
+    wf_json_set_str(params, "flow_token", step->in->request->flow_token);
+    for (wf_json_iter_t it = wf_json_iter(from); wf_json_next(&it);) {
+        if (strcmp(it.key, "flow_token") != 0) {
+            wf_json_set(params, it.key,
+                        wf_json_has_null(it.value) ? without_null(pool, it.value) : it.value);
+        }
+    }
+    return params;
+}
+
+wf_json_t *wf_step_reply(const wf_step_t *step, const wf_answer_t *answer)
+{
+    apr_pool_t *pool = step->ctx->pool;
+    wf_json_t *reply = wf_json_object_make(pool), *data, *extension;
+
+    wf_json_set_str(reply, "screen", answer->target ? answer->target->name : WF_SCREEN_SUCCESS);
+    if (answer->target) {
+        wf_json_set(reply, "data", filled_data(step, answer));
+        return reply;
+    }
+    data = wf_json_object_make(pool);
+    extension = wf_json_object_make(pool);
+    wf_json_set(extension, "params", success_params(step, answer));
+    wf_json_set(data, "extension_message_response", extension);
+    wf_json_set(reply, "data", data);
+    return reply;
+}
+
+/* ---- the session after ---- */
+
+static const char *reply_kind(const wf_answer_t *answer)
+{
+    if (!answer->target) {
+        return "success";
+    }
+    return answer->error_message ? "error" : "screen";
+}
+
+wf_session_t *wf_step_session(const wf_step_t *step, const wf_answer_t *answer, const char *reply)
+{
+    wf_session_t *next = apr_pcalloc(step->ctx->pool, sizeof(*next));
+    const wf_flow_request_t *request = step->in->request;
+
+    if (step->session) {
+        *next = *step->session;
+    } else {
+        next->flow_name = step->in->flow_name;
+        next->flow_version = step->in->flow_version;
+        next->status = WF_SESSION_ACTIVE;
+    }
+    next->step++;
+    next->answers = step->answers;
+    next->history = history_after(step, answer->target);
+    next->request_hash = wf_hex(step->ctx->pool, request->hash, sizeof(request->hash));
+    next->reply = reply;
+    next->reply_kind = reply_kind(answer);
+    next->last_step_at = wf_now(step->ctx);
+    if (next->started_at == 0) {
+        next->started_at = next->last_step_at;
+    }
+    if (answer->target) {
+        next->screen = answer->target->name;
+    } else {
+        next->screen = step->from ? step->from->name : next->screen;
+        next->status = WF_SESSION_COMPLETED;
+        next->completed_at = next->last_step_at;
+    }
+    return next;
+}
