@@ -17,11 +17,15 @@ typedef struct {
     wf_pool_conf_t pool;
 } wf_pg_conf_t;
 
+/* Does not connect. WF_EINVALID for a conninfo that wf_pg_conninfo_check refuses. */
 wf_status_t wf_pg_make(wf_ctx_t *ctx, wf_pg_t **out, apr_pool_t *pool,
                        const wf_pg_conf_t *conf) WF_MUST_CHECK;
-/* NULL if libpq can parse it, else why not (password left out). */
+/* NULL if it can be used, else why not (password left out). A host name is looked up by the system's
+ * resolver, which no timeout of ours bounds: give hostaddr, or a resolver that is quick. */
 const char *wf_pg_conninfo_check(apr_pool_t *pool, const char *conninfo);
 
+/* One that is known to be alive: those that died while idle (the server was restarted) are replaced
+ * unseen. `ctx` must outlive the loan. Expected failures: WF_EUNAVAIL, WF_EDENIED (check_role). */
 wf_status_t wf_pg_acquire(wf_ctx_t *ctx, wf_pg_conn_t **out, wf_pg_t *pg) WF_MUST_CHECK;
 /* Rolls back an open transaction; a broken connection is closed. NULL is allowed. */
 void wf_pg_release(wf_pg_t *pg, wf_pg_conn_t *conn);
@@ -33,28 +37,38 @@ typedef struct {
     int params;
 } wf_pg_stmt_t;
 
-/* A text-format parameter; NULL text is SQL NULL. */
+/* A text-format parameter; NULL is SQL NULL. */
 typedef const char *wf_pg_param_t;
 
 /* A result in ctx->pool's care (cleared with it or by wf_pg_clear). NULL cells are NULL. */
 typedef struct wf_pg_result_t wf_pg_result_t;
 int wf_pg_rows(const wf_pg_result_t *res);
+/* NUL-terminated; NULL also for a row or column that is not there. */
 const char *wf_pg_cell(const wf_pg_result_t *res, int row, int column);
 size_t wf_pg_cell_len(const wf_pg_result_t *res, int row, int column);
 int wf_pg_affected(const wf_pg_result_t *res);
 
 /* Expected failures: WF_EUNAVAIL (connection lost, server shutting down, timeout), WF_ECONFLICT
  * (unique violation 23505, serialization 40001, deadlock 40P01; err names the constraint),
- * WF_EINVALID (check, foreign key, bad input value), WF_EDENIED (42501). Others WF_EINTERNAL. */
+ * WF_EINVALID (check, foreign key, bad input value), WF_EDENIED (42501). Others WF_EINTERNAL.
+ * `out` may be NULL where the result does not matter, here and below. After a lost connection or a
+ * timeout every further call on the same connection fails with WF_EUNAVAIL. */
 wf_status_t wf_pg_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
                        const wf_pg_stmt_t *stmt, const wf_pg_param_t *params) WF_MUST_CHECK;
+/* NULL is allowed. */
 void wf_pg_clear(wf_pg_result_t *res);
 /* The constraint named by the last WF_ECONFLICT / WF_EINVALID on this connection, or NULL. */
 const char *wf_pg_constraint(const wf_pg_conn_t *conn);
+/* 1 if the last call on this connection failed and certainly left nothing committed, so that the whole
+ * transaction may be run again on another connection. 0 where the server may have done the work and
+ * only its answer was lost. */
+int wf_pg_retryable(const wf_pg_conn_t *conn);
 
 /* BEGIN + set_config('app.tenant_id', company, true) in one round trip; company NULL: no tenant. */
 wf_status_t wf_pg_begin(wf_ctx_t *ctx, wf_pg_conn_t *conn, const char *company_id) WF_MUST_CHECK;
+/* WF_EINTERNAL if a statement of the transaction had failed and it was therefore rolled back. */
 wf_status_t wf_pg_commit(wf_ctx_t *ctx, wf_pg_conn_t *conn) WF_MUST_CHECK;
+/* Nothing to do is fine. If it cannot be done the connection is given up, which does the same. */
 void wf_pg_rollback(wf_ctx_t *ctx, wf_pg_conn_t *conn);
 
 /* One statement in its own transaction with the tenant set, in ONE round trip (pipeline:
@@ -64,14 +78,17 @@ wf_status_t wf_pg_exec_as(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *con
                           const wf_pg_param_t *params) WF_MUST_CHECK;
 
 /* A pipeline: all queued statements are one implicit transaction, one round trip. After run,
- * results in order; if one failed, its status is reported and nothing was done. */
+ * results in order; if one failed, its status is reported and nothing was done. Parameters are
+ * copied. A pipe runs once. */
 typedef struct wf_pg_pipe_t wf_pg_pipe_t;
+#define WF_PG_PIPE_MAX 4096 /* statements in one; more is WF_ELIMIT */
 wf_pg_pipe_t *wf_pg_pipe(wf_ctx_t *ctx, wf_pg_conn_t *conn);
 wf_status_t wf_pg_pipe_add(wf_ctx_t *ctx, wf_pg_pipe_t *pipe, const wf_pg_stmt_t *stmt,
                            const wf_pg_param_t *params) WF_MUST_CHECK;
 wf_status_t wf_pg_pipe_run(wf_ctx_t *ctx, wf_pg_pipe_t *pipe) WF_MUST_CHECK;
 wf_pg_result_t *wf_pg_pipe_result(const wf_pg_pipe_t *pipe, int index);
-int wf_pg_pipe_failed_at(const wf_pg_pipe_t *pipe); /* index of the statement that failed, or -1 */
+/* Index of the statement that failed; -1 if none did, or all as a whole (at commit, or the connection). */
+int wf_pg_pipe_failed_at(const wf_pg_pipe_t *pipe);
 
 /* A script of several statements (a migration file), as it stands, in the open transaction. */
 wf_status_t wf_pg_exec_script(wf_ctx_t *ctx, wf_pg_conn_t *conn, const char *sql) WF_MUST_CHECK;
