@@ -199,11 +199,6 @@ int wf_pg_affected(const wf_pg_result_t *res)
 
 /* ---- statements and transactions ---------------------------------------------------------- */
 
-static const wf_pg_stmt_t begin_stmt = {NULL, "BEGIN", 0};
-static const wf_pg_stmt_t rollback_stmt = {NULL, "ROLLBACK", 0};
-static const wf_pg_stmt_t tenant_stmt = {
-    "wf_tenant", "SELECT pg_catalog.set_config('app.tenant_id', $1, true)", 1};
-
 static wf_status_t run_plain(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_pg_step_t *steps, int count)
 {
     int failed_at;
@@ -240,7 +235,7 @@ wf_status_t wf_pg_exec_as(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *con
                           const char *company_id, const wf_pg_stmt_t *stmt,
                           const wf_pg_param_t *params)
 {
-    wf_pg_step_t steps[] = {{.stmt = &tenant_stmt, .params = &company_id},
+    wf_pg_step_t steps[] = {{.stmt = &wf_pg_tenant_stmt, .params = &company_id},
                             {.stmt = stmt, .params = params}};
     wf_status_t st;
 
@@ -257,7 +252,8 @@ wf_status_t wf_pg_exec_as(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *con
 
 wf_status_t wf_pg_begin(wf_ctx_t *ctx, wf_pg_conn_t *conn, const char *company_id)
 {
-    wf_pg_step_t steps[] = {{.stmt = &begin_stmt}, {.stmt = &tenant_stmt, .params = &company_id}};
+    wf_pg_step_t steps[] = {{.stmt = &wf_pg_begin_stmt},
+                            {.stmt = &wf_pg_tenant_stmt, .params = &company_id}};
     wf_status_t st = run_plain(ctx, conn, steps, company_id ? 2 : 1);
 
     PQclear(steps[0].res);
@@ -282,7 +278,7 @@ wf_status_t wf_pg_commit(wf_ctx_t *ctx, wf_pg_conn_t *conn)
 
 void wf_pg_rollback(wf_ctx_t *ctx, wf_pg_conn_t *conn)
 {
-    wf_pg_step_t step = {.stmt = &rollback_stmt};
+    wf_pg_step_t step = {.stmt = &wf_pg_rollback_stmt};
     wf_err_t before = ctx->err;
     int retryable = conn->retryable;
 

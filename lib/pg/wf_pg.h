@@ -12,16 +12,19 @@ typedef struct wf_pg_conn_t wf_pg_conn_t; /* one, on loan to one thread */
 typedef struct {
     const char *conninfo; /* libpq keyword string or URI */
     apr_interval_time_t connect_timeout;
-    apr_interval_time_t statement_timeout; /* set on the session and watched on the socket too, so that a stalled server cannot hold a thread */
-    int check_role; /* 1: a superuser, BYPASSRLS role or owner of schema wflows is refused at connect (WF_EDENIED, logged what to do) */
+    apr_interval_time_t statement_timeout; /* set on the session and watched on the socket too, so
+                                              that a stalled server cannot hold a thread */
+    int check_role; /* 1: a superuser, BYPASSRLS role or owner of schema wflows is refused at
+                       connect (WF_EDENIED, logged what to do) */
     wf_pool_conf_t pool;
 } wf_pg_conf_t;
 
 /* Does not connect. WF_EINVALID for a conninfo that wf_pg_conninfo_check refuses. */
 wf_status_t wf_pg_make(wf_ctx_t *ctx, wf_pg_t **out, apr_pool_t *pool,
                        const wf_pg_conf_t *conf) WF_MUST_CHECK;
-/* NULL if it can be used, else why not (password left out). A host name is looked up by the system's
- * resolver, which no timeout of ours bounds: give hostaddr, or a resolver that is quick. */
+/* NULL if it can be used, else why not (password left out). A host name is looked up by the
+ * system's resolver, which no timeout of ours bounds: give hostaddr, or a resolver that is quick.
+ */
 const char *wf_pg_conninfo_check(apr_pool_t *pool, const char *conninfo);
 
 /* One that is known to be alive: those that died while idle (the server was restarted) are replaced
@@ -59,9 +62,9 @@ wf_status_t wf_pg_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
 void wf_pg_clear(wf_pg_result_t *res);
 /* The constraint named by the last WF_ECONFLICT / WF_EINVALID on this connection, or NULL. */
 const char *wf_pg_constraint(const wf_pg_conn_t *conn);
-/* 1 if the last call on this connection failed and certainly left nothing committed, so that the whole
- * transaction may be run again on another connection. 0 where the server may have done the work and
- * only its answer was lost. */
+/* 1 if the last call on this connection failed and certainly left nothing committed, so that the
+ * whole transaction may be run again on another connection. 0 where the server may have done the
+ * work and only its answer was lost. */
 int wf_pg_retryable(const wf_pg_conn_t *conn);
 
 /* BEGIN + set_config('app.tenant_id', company, true) in one round trip; company NULL: no tenant. */
@@ -87,7 +90,8 @@ wf_status_t wf_pg_pipe_add(wf_ctx_t *ctx, wf_pg_pipe_t *pipe, const wf_pg_stmt_t
                            const wf_pg_param_t *params) WF_MUST_CHECK;
 wf_status_t wf_pg_pipe_run(wf_ctx_t *ctx, wf_pg_pipe_t *pipe) WF_MUST_CHECK;
 wf_pg_result_t *wf_pg_pipe_result(const wf_pg_pipe_t *pipe, int index);
-/* Index of the statement that failed; -1 if none did, or all as a whole (at commit, or the connection). */
+/* Index of the statement that failed; -1 if none did, or all as a whole (at commit, or the
+ * connection). */
 int wf_pg_pipe_failed_at(const wf_pg_pipe_t *pipe);
 
 /* A script of several statements (a migration file), as it stands, in the open transaction. */

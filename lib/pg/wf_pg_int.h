@@ -60,11 +60,17 @@ typedef struct {
  * *failed_at as wf_pg_pipe_failed_at. */
 wf_status_t wf_pg_run(wf_ctx_t *ctx, int *failed_at, wf_pg_conn_t *conn, wf_pg_step_t *steps,
                       int count, apr_interval_time_t limit);
-extern const wf_pg_stmt_t wf_pg_commit_stmt;
-
 /* How long a whole call may take: the server's own statement_timeout shall come first, because a
  * connection survives that one. */
 apr_interval_time_t wf_pg_limit(const wf_pg_conn_t *conn);
+
+/* ---- wf_pg_session.c ---- */
+
+extern const wf_pg_stmt_t wf_pg_begin_stmt, wf_pg_commit_stmt, wf_pg_rollback_stmt;
+extern const wf_pg_stmt_t wf_pg_tenant_stmt;
+
+/* Settings and the check of the role, in one round trip. */
+wf_status_t wf_pg_set_up_session(wf_ctx_t *ctx, wf_pg_conn_t *conn, apr_interval_time_t limit);
 
 /* ---- wf_pg_error.c ---- */
 

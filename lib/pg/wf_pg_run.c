@@ -7,8 +7,6 @@
 #define GRACE apr_time_from_msec(500)
 #define NO_LIMIT apr_time_from_sec(86400)
 
-const wf_pg_stmt_t wf_pg_commit_stmt = {NULL, "COMMIT", 0};
-
 typedef enum { ARRIVED, LOST, SILENT } arrival_t;
 
 /* One round trip on its way. */
