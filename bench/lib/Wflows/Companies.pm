@@ -1,0 +1,103 @@
+package Wflows::Companies;
+
+# Thousands of companies for bench/run companies, straight into the tables: each with its own data key, account,
+# RSA key and a copy of the demo's flow.
+
+use strict;
+use warnings;
+
+use Crypt::PRNG qw(random_bytes);
+use MIME::Base64 qw(decode_base64);
+use Wflows::Process qw(read_file write_file);
+use Wflows::Seal qw(seal_column wrap_data_key);
+
+use constant SECRET => 'bench-companies-app-secret';
+
+sub slug { return sprintf('bench-%06d', $_[0]) }
+
+sub uuid {
+    my $bytes = random_bytes(16);
+    substr($bytes, 6, 1) = chr(ord(substr($bytes, 6, 1)) & 0x0f | 0x40);
+    substr($bytes, 8, 1) = chr(ord(substr($bytes, 8, 1)) & 0x3f | 0x80);
+    return join('-', unpack('H8H4H4H4H12', $bytes));
+}
+
+sub _copy {
+    my ($dbh, $table, $columns, $rows) = @_;
+    $dbh->do("COPY wflows.$table ($columns) FROM STDIN");
+    $dbh->pg_putcopydata(join("\t", map { my $v = $_; $v =~ s/([\\\t\n])/\\$1/g; $v } @$_) . "\n") for @$rows;
+    $dbh->pg_putcopyend;
+}
+
+# 1 when they had to be made.
+sub make {
+    my (%o) = @_;
+    my $dbh = $o{dbh};
+    my ($have) = $dbh->selectrow_array("SELECT count(*) FROM wflows.companies WHERE slug LIKE 'bench-%' AND deleted_at IS NULL");
+    return 0 if $have == $o{count} && -e "$o{dir}/companies-public";
+    remove(%o) if $have;
+
+    my $keys = qx{'$o{wf_bench}' keys $o{count}};
+    my @keys = map { [split /\t/] } split(/\n/, $keys);
+    die "wf-bench keys failed\n" unless @keys == $o{count};
+    my $master = decode_base64(read_file($o{master_file}));
+
+    my (@companies, @data_keys, @accounts, @public);
+    for my $i (0 .. $o{count} - 1) {
+        my ($company, $key_id, $account, $key) = (uuid(), uuid(), uuid(), random_bytes(32));
+        my ($private, $public) = @{ $keys[$i] };
+        push @companies, [$company, slug($i), slug($i), slug($i), 'enterprise'];
+        push @data_keys, [$company, $key_id, wrap_data_key($o{master_id}, $master, $company, $key_id, $key)];
+        push @accounts, [$company, $account, 'main', 'main', 900_000_000 + $i, 'true', 0,
+            seal_column($key_id, $key, ['whatsapp_accounts', 'app_secret', $company, $account], SECRET),
+            seal_column($key_id, $key, ['whatsapp_accounts', 'private_key', $company, $account], decode_base64($private))];
+        push @public, $public;
+    }
+    $dbh->begin_work;
+    _copy($dbh, 'companies', 'id, name, slug, display_name, subscription_plan', \@companies);
+    _copy($dbh, 'data_keys', 'company_id, id, wrapped', \@data_keys);
+    _copy($dbh, 'whatsapp_accounts',
+        'company_id, id, name, display_name, phone_number_id, is_default, rate_limit_max_requests, app_secret, private_key', \@accounts);
+    _copy_flow($dbh, $o{model});
+    $dbh->commit;
+    $dbh->do("ANALYZE wflows.$_") for qw(companies data_keys whatsapp_accounts flows flow_versions);
+    write_file("$o{dir}/companies-public", join("\n", @public, ''), 0600);
+    return 1;
+}
+
+sub _copy_flow {
+    my ($dbh, $model) = @_;
+    $dbh->do(<<'SQL', undef, $model->{company}, $model->{flow});
+WITH model AS (
+    SELECT f.*, v.version, v.flow_json, v.logic, v.plan FROM wflows.flows f
+    JOIN wflows.flow_versions v ON v.company_id = f.company_id AND v.flow_id = f.id AND v.version = f.active_version
+    WHERE f.company_id = ? AND f.name = ? AND f.deleted_at IS NULL
+), made AS (
+    INSERT INTO wflows.flows (company_id, id, name, display_name, status)
+    SELECT c.id, gen_random_uuid(), m.name, m.display_name, 'active'
+    FROM wflows.companies c, model m WHERE c.slug LIKE 'bench-%' AND c.deleted_at IS NULL
+    RETURNING company_id, id
+)
+INSERT INTO wflows.flow_versions (company_id, flow_id, version, flow_json, logic, plan)
+SELECT made.company_id, made.id, 1, m.flow_json, m.logic, m.plan FROM made, model m
+SQL
+    $dbh->do("UPDATE wflows.flows SET active_version = 1 WHERE active_version IS NULL
+              AND company_id IN (SELECT id FROM wflows.companies WHERE slug LIKE 'bench-%')");
+}
+
+# Companies, and the sessions that the bench left with the demo's own company. The number of companies.
+sub remove {
+    my (%o) = @_;
+    my $dbh = $o{dbh};
+    my $mine = "IN (SELECT id FROM wflows.companies WHERE slug LIKE 'bench-%')";
+    $dbh->begin_work;
+    $dbh->do("UPDATE wflows.flows SET active_version = NULL WHERE company_id $mine");
+    $dbh->do("DELETE FROM wflows.$_ WHERE company_id $mine")
+        for qw(flow_sessions flow_responses usage_counters flow_versions flows whatsapp_accounts data_keys);
+    my $n = $dbh->do("DELETE FROM wflows.companies WHERE slug LIKE 'bench-%'");
+    $dbh->commit;
+    unlink "$o{dir}/companies-public";
+    return $n + 0;
+}
+
+1;

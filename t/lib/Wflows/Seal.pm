@@ -1,0 +1,58 @@
+package Wflows::Seal;
+
+# The forms in which secrets stand in the database (DESIGN.md section 6), on CryptX: tests open with it what
+# the server sealed, bench/ fills tables with it.
+#
+#   data key      wk1:<master key id>:<base64(nonce | ciphertext | tag)>   AES-256-GCM under the master key,
+#                 additional data  data_keys|<company id>|<data key id>
+#   secret column wf1:<data key id>:<base64(nonce | ciphertext | tag)>     AES-256-GCM under the data key,
+#                 additional data  <table>|<column>|<company id>|<row id>
+
+use strict;
+use warnings;
+
+use Crypt::AuthEnc::GCM qw(gcm_decrypt_verify gcm_encrypt_authenticate);
+use Crypt::PRNG qw(random_bytes);
+use Exporter qw(import);
+use MIME::Base64 qw(decode_base64 encode_base64);
+
+our @EXPORT_OK = qw(open_data_key seal_column unseal_column wrap_data_key);
+
+sub _seal {
+    my ($key, $aad, $plain) = @_;
+    my $nonce = random_bytes(12);
+    my ($sealed, $tag) = gcm_encrypt_authenticate('AES', $key, $nonce, $aad, $plain);
+    return encode_base64($nonce . $sealed . $tag, '');
+}
+
+sub _open {
+    my ($key, $aad, $base64) = @_;
+    my $raw = decode_base64($base64);
+    my ($nonce, $sealed, $tag) = (substr($raw, 0, 12), substr($raw, 12, -16), substr($raw, -16));
+    return gcm_decrypt_verify('AES', $key, $nonce, $aad, $sealed, $tag);
+}
+
+sub wrap_data_key {
+    my ($master_id, $master, $company_id, $id, $key) = @_;
+    return "wk1:$master_id:" . _seal($master, "data_keys|$company_id|$id", $key);
+}
+
+sub open_data_key {
+    my ($master, $company_id, $id, $wrapped) = @_;
+    my ($base64) = $wrapped =~ /\Awk1:[^:]+:(.+)\z/ or return undef;
+    return _open($master, "data_keys|$company_id|$id", $base64);
+}
+
+# `place`: [table, column, company id, row id]
+sub seal_column {
+    my ($key_id, $key, $place, $plain) = @_;
+    return "wf1:$key_id:" . _seal($key, join('|', @$place), $plain);
+}
+
+sub unseal_column {
+    my ($key, $place, $sealed) = @_;
+    my ($base64) = $sealed =~ /\Awf1:[^:]+:(.+)\z/ or return undef;
+    return _open($key, join('|', @$place), $base64);
+}
+
+1;
