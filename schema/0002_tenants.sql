@@ -50,7 +50,7 @@ grant select on wflows.companies to wflows_lookup;
 -- Columns marked * hold sealed text (DESIGN.md section 6), never a secret in clear.
 create table wflows.whatsapp_accounts (
     company_id uuid not null
-        constraint whatsapp_accounts_company_fkey references wflows.companies (id),
+        constraint whatsapp_accounts_company_id_fkey references wflows.companies (id),
     id uuid not null,
     name text not null,
     phone_number text,
@@ -130,7 +130,7 @@ create unique index whatsapp_accounts_phone_number_id_key
     on wflows.whatsapp_accounts (company_id, phone_number_id) where deleted_at is null;
 create unique index whatsapp_accounts_name_key
     on wflows.whatsapp_accounts (company_id, name) where deleted_at is null;
-create unique index whatsapp_accounts_one_default_key
+create unique index whatsapp_accounts_is_default_key
     on wflows.whatsapp_accounts (company_id) where is_default;
 call wflows.protect('wflows.whatsapp_accounts');
 create policy lookup_read on wflows.whatsapp_accounts for select to wflows_lookup using (true);
@@ -139,7 +139,7 @@ grant select, insert, update, delete on wflows.whatsapp_accounts to wflows_platf
 grant select on wflows.whatsapp_accounts to wflows_lookup;
 
 create table wflows.data_keys (
-    company_id uuid not null constraint data_keys_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint data_keys_company_id_fkey references wflows.companies (id),
     id uuid not null,
     wrapped text not null, -- "wk1:<master key id>:<base64>"
     master_key_id text not null generated always as (split_part(wrapped, ':', 2)) stored,

@@ -1,7 +1,7 @@
 -- Flows and their versions, the sessions that walk them, the answers they end with.
 
 create table wflows.flows (
-    company_id uuid not null constraint flows_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint flows_company_id_fkey references wflows.companies (id),
     id uuid not null,
     account_id uuid, -- null: any account of the company
     name text not null,
@@ -15,7 +15,7 @@ create table wflows.flows (
     updated_at timestamptz not null default now(),
     deleted_at timestamptz,
     primary key (company_id, id),
-    constraint flows_account_fkey foreign key (company_id, account_id)
+    constraint flows_account_id_fkey foreign key (company_id, account_id)
         references wflows.whatsapp_accounts (company_id, id),
     constraint flows_name_check check (name ~ '^[A-Za-z0-9_.-]{1,64}$'),
     constraint flows_display_name_check check (char_length(display_name) between 1 and 200),
@@ -37,7 +37,7 @@ create table wflows.flow_versions (
     created_by text,
     created_at timestamptz not null default now(),
     primary key (company_id, flow_id, version),
-    constraint flow_versions_flow_fkey foreign key (company_id, flow_id)
+    constraint flow_versions_flow_id_fkey foreign key (company_id, flow_id)
         references wflows.flows (company_id, id),
     constraint flow_versions_version_check check (version >= 1),
     constraint flow_versions_flow_json_check check (octet_length(flow_json) <= 10485760),

@@ -64,7 +64,7 @@ create table wflows.outbox_attempts (
     error text,
     response_body bytea, -- its first 16 kB, redacted
     primary key (company_id, outbox_id, attempt),
-    constraint outbox_attempts_outbox_fkey foreign key (company_id, outbox_id)
+    constraint outbox_attempts_outbox_id_fkey foreign key (company_id, outbox_id)
         references wflows.outbox (company_id, id) on delete cascade,
     constraint outbox_attempts_attempt_check check (attempt >= 1),
     constraint outbox_attempts_response_body_check check (octet_length(response_body) <= 16384)

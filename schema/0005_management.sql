@@ -2,7 +2,7 @@
 
 -- A person who belongs to several companies has a row in each, with the same id and password_hash.
 create table wflows.users (
-    company_id uuid not null constraint users_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint users_company_id_fkey references wflows.companies (id),
     id uuid not null,
     email text not null,
     name text not null,
@@ -29,7 +29,7 @@ grant select, insert, update on wflows.users to wflows_app;
 grant select, insert, update, delete on wflows.users to wflows_platform;
 
 create table wflows.api_keys (
-    company_id uuid not null constraint api_keys_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint api_keys_company_id_fkey references wflows.companies (id),
     id uuid not null,
     name text not null,
     key_hash text not null,   -- argon2id
@@ -80,7 +80,7 @@ call wflows.protect('wflows.idempotency_keys');
 grant select, insert, update, delete on wflows.idempotency_keys to wflows_app, wflows_platform;
 
 create table wflows.integrations (
-    company_id uuid not null constraint integrations_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint integrations_company_id_fkey references wflows.companies (id),
     id uuid not null,
     kind text not null,
     name text not null,
@@ -103,7 +103,7 @@ call wflows.protect('wflows.integrations');
 grant select, insert, update, delete on wflows.integrations to wflows_app, wflows_platform;
 
 create table wflows.feature_flags (
-    company_id uuid not null constraint feature_flags_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint feature_flags_company_id_fkey references wflows.companies (id),
     name text not null,
     enabled boolean not null default false,
     value jsonb,
@@ -116,7 +116,7 @@ call wflows.protect('wflows.feature_flags');
 grant select, insert, update, delete on wflows.feature_flags to wflows_app, wflows_platform;
 
 create table wflows.approvals (
-    company_id uuid not null constraint approvals_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint approvals_company_id_fkey references wflows.companies (id),
     id uuid not null,
     action text not null,
     resource_type text not null,
@@ -143,7 +143,7 @@ grant select, insert, update, delete on wflows.approvals to wflows_platform;
 
 -- People who asked to be left alone, by wa_id or business-scoped user_id.
 create table wflows.opt_outs (
-    company_id uuid not null constraint opt_outs_company_fkey references wflows.companies (id),
+    company_id uuid not null constraint opt_outs_company_id_fkey references wflows.companies (id),
     contact text not null,
     category text not null default 'all',
     source text not null,

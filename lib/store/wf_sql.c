@@ -1,0 +1,389 @@
+#include "store/wf_sql.h"
+
+/* $1 of every tenant statement is the company; row security is the second lock. Names are schema
+ * qualified, and the session's search_path is pinned. */
+
+/* The records as the API shows them: sealed columns only as has_…. Two macros, so that a list, a look-up
+ * and an audit row never show different members. */
+#define COMPANY_JSON                                                                               \
+    "json_build_object('id', c.id, 'slug', c.slug, 'name', c.name,"                                \
+    " 'display_name', c.display_name, 'email', c.email, 'phone', c.phone,"                         \
+    " 'subscription_plan', c.subscription_plan, 'status', c.status,"                               \
+    " 'max_whatsapp_accounts', c.max_whatsapp_accounts, 'max_flows', c.max_flows,"                 \
+    " 'max_monthly_messages', c.max_monthly_messages, 'settings', c.settings,"                     \
+    " 'metadata', c.metadata, 'suspension_reason', c.suspension_reason,"                           \
+    " 'activation_date', wflows.time_text(c.activation_date),"                                     \
+    " 'created_by', c.created_by, 'updated_by', c.updated_by,"                                     \
+    " 'created_at', wflows.time_text(c.created_at),"                                               \
+    " 'updated_at', wflows.time_text(c.updated_at))"
+
+#define ACCOUNT_JSON                                                                               \
+    "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                    \
+    " 'phone_number', a.phone_number, 'display_name', a.display_name,"                             \
+    " 'phone_number_id', a.phone_number_id, 'waba_id', a.waba_id, 'status', a.status,"             \
+    " 'is_default', a.is_default, 'default_flow_name', a.default_flow_name,"                       \
+    " 'flow_endpoint_timeout', a.flow_endpoint_timeout,"                                           \
+    " 'rate_limit_window_ms', a.rate_limit_window_ms,"                                             \
+    " 'rate_limit_max_requests', a.rate_limit_max_requests,"                                       \
+    " 'callback_webhook_url', a.callback_webhook_url,"                                             \
+    " 'callback_timeout', a.callback_timeout, 'callback_max_retries', a.callback_max_retries,"     \
+    " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"       \
+    " 'previous_key_until', wflows.time_text(a.previous_key_until),"                               \
+    " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                         \
+    " 'has_private_key', a.private_key is not null,"                                               \
+    " 'has_access_token', a.access_token is not null,"                                             \
+    " 'has_app_secret', a.app_secret is not null,"                                                 \
+    " 'has_verify_token', a.verify_token is not null,"                                             \
+    " 'has_callback_secret', a.callback_secret is not null,"                                       \
+    " 'settings', a.settings, 'features', a.features,"                                             \
+    " 'verification_status', a.verification_status,"                                               \
+    " 'last_verified_at', wflows.time_text(a.last_verified_at),"                                   \
+    " 'total_messages_sent', a.total_messages_sent,"                                               \
+    " 'total_flows_completed', a.total_flows_completed,"                                           \
+    " 'last_activity_at', wflows.time_text(a.last_activity_at),"                                   \
+    " 'created_by', a.created_by, 'updated_by', a.updated_by,"                                     \
+    " 'created_at', wflows.time_text(a.created_at),"                                               \
+    " 'updated_at', wflows.time_text(a.updated_at))"
+
+#define FLOW_JSON                                                                                  \
+    "json_build_object('id', f.id, 'company_id', f.company_id, 'account_id', f.account_id,"        \
+    " 'name', f.name, 'display_name', f.display_name, 'status', f.status,"                         \
+    " 'active_version', f.active_version, 'meta_flow_id', f.meta_flow_id,"                         \
+    " 'latest_version', (select max(v.version) from wflows.flow_versions v"                        \
+    "  where v.company_id = f.company_id and v.flow_id = f.id),"                                   \
+    " 'created_by', f.created_by, 'updated_by', f.updated_by,"                                     \
+    " 'created_at', wflows.time_text(f.created_at),"                                               \
+    " 'updated_at', wflows.time_text(f.updated_at))"
+
+static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
+    /* set_config and not SET LOCAL ROLE: it may stand in a pipeline without a warning. */
+    [WF_SQL_ROLE_PLATFORM] = {"role_platform",
+                              "select pg_catalog.set_config('role', 'wflows_platform', true)", 0},
+    [WF_SQL_AUDIT_ADD] =
+        {"audit_add",
+         "insert into wflows.audit_logs (company_id, id, user_id, actor, action, resource_type,"
+         " resource_id, ip_address, user_agent, request_id, old_values, new_values, metadata)"
+         " values ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11::json,"
+         " $12::json, $13::json)",
+         13},
+    /* Not due at once: whoever made the change deletes the keys itself right after the commit. */
+    [WF_SQL_OUTBOX_CACHE_ADD] =
+        {"outbox_cache_add",
+         "insert into wflows.outbox (company_id, id, consumer, event_type, payload,"
+         " idempotency_key, next_attempt_at)"
+         " values ($1::uuid, $2::uuid, 'cache', 'cache.forget', $3::json, $2,"
+         " now() + interval '10 seconds')",
+         3},
+    [WF_SQL_OUTBOX_DONE] =
+        {"outbox_done",
+         "update wflows.outbox set status = 'done', done_at = now(), attempts = attempts + 1,"
+         " lease_until = null, lease_owner = null"
+         " where company_id = $1::uuid and id = $2::uuid and status <> 'done'",
+         2},
+
+    [WF_SQL_MIGRATE_LOCK] = {"migrate_lock",
+                             "select pg_catalog.set_config('lock_timeout', '60s', true),"
+                             " pg_catalog.pg_advisory_xact_lock(131311467689843)",
+                             0},
+    /* A migration that cannot get its lock soon must not queue every request behind itself. */
+    [WF_SQL_MIGRATE_TIMEOUTS] = {"migrate_timeouts",
+                                 "select pg_catalog.set_config('lock_timeout', '5s', true),"
+                                 " pg_catalog.set_config('statement_timeout', '0', true)",
+                                 0},
+    [WF_SQL_MIGRATE_TABLE_EXISTS] = {"migrate_table_exists",
+                                     "select pg_catalog.to_regclass('wflows.schema_migrations')"
+                                     " is not null",
+                                     0},
+    [WF_SQL_MIGRATE_APPLIED] = {"migrate_applied",
+                                "select version, name, checksum from wflows.schema_migrations"
+                                " order by version",
+                                0},
+    [WF_SQL_MIGRATE_RECORD] = {"migrate_record",
+                               "insert into wflows.schema_migrations (version, name, checksum)"
+                               " values ($1::int, $2, $3)",
+                               3},
+    [WF_SQL_SCHEMA_EXISTS] = {"schema_exists",
+                              "select exists (select from pg_catalog.pg_proc p"
+                              " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
+                              " where n.nspname = 'wflows' and p.proname = 'schema_version')",
+                              0},
+    [WF_SQL_SCHEMA_VERSION] = {"schema_version", "select wflows.schema_version()", 0},
+
+    [WF_SQL_TENANT_RECORD] = {"tenant_record", "select wflows.tenant_record($1, $2)", 2},
+    [WF_SQL_TENANT_OTHERS] = {"tenant_others",
+                              "select wflows.tenant_record_others($1::uuid, $2::uuid)", 2},
+
+    /* Two companies made at once must not both see room for one more. */
+    [WF_SQL_COMPANY_CREATE_LOCK] = {"company_create_lock",
+                                    "select pg_catalog.pg_advisory_xact_lock(131311467689844)", 0},
+    [WF_SQL_COMPANY_COUNT] =
+        {"company_count", "select count(*) from wflows.companies where deleted_at is null", 0},
+    [WF_SQL_COMPANY_INSERT] =
+        {"company_insert",
+         "insert into wflows.companies as c (id, name, slug, display_name, email, phone,"
+         " subscription_plan, max_whatsapp_accounts, max_flows, max_monthly_messages, settings,"
+         " status, activation_date, created_by, updated_by)"
+         " select $1::uuid, n.name, n.slug, n.display_name, n.email, n.phone,"
+         " n.subscription_plan, n.max_whatsapp_accounts, n.max_flows, n.max_monthly_messages,"
+         " n.settings, n.status, case when n.status = 'active' then now() end, $3, $3"
+         " from jsonb_populate_record(null::wflows.companies, $2::jsonb) n"
+         " returning " COMPANY_JSON,
+         3},
+    /* The first statement of every change below a company: changes of one company take turns, so that
+     * limits, version numbers and the default account need no locks of their own. */
+    [WF_SQL_COMPANY_LOCK] =
+        {"company_lock",
+         "select c.slug,"
+         " coalesce(c.max_whatsapp_accounts, (select p.max_whatsapp_accounts from wflows.plans p"
+         "  where p.name = c.subscription_plan)),"
+         " coalesce(c.max_flows, (select p.max_flows from wflows.plans p"
+         "  where p.name = c.subscription_plan))"
+         " from wflows.companies c where c.id = $1::uuid and c.deleted_at is null"
+         " for no key update of c",
+         1},
+    [WF_SQL_COMPANY_ROW] = {"company_row",
+                            "select " COMPANY_JSON " from wflows.companies c where c.id = $1::uuid",
+                            1},
+    [WF_SQL_COMPANY_LIST] =
+        {"company_list",
+         "select coalesce(json_agg(l.doc order by l.id), '[]') from ("
+         "select c.id, " COMPANY_JSON " as doc from wflows.companies c"
+         " where c.deleted_at is null and ($1::uuid is null or c.id > $1::uuid)"
+         " order by c.id limit $2::int) l",
+         2},
+    [WF_SQL_COMPANY_FIND] =
+        {"company_find",
+         "select " COMPANY_JSON " from wflows.companies c"
+         " where c.deleted_at is null and (c.id = $1::uuid or c.slug = $2)"
+         " order by (c.id = $1::uuid) desc nulls last limit 1",
+         2},
+    [WF_SQL_COMPANY_UPDATE] =
+        {"company_update",
+         "update wflows.companies c set (name, display_name, email, phone, subscription_plan,"
+         " max_whatsapp_accounts, max_flows, max_monthly_messages, settings, metadata, status,"
+         " activation_date, suspension_reason)"
+         " = (select n.name, n.display_name, n.email, n.phone, n.subscription_plan,"
+         " n.max_whatsapp_accounts, n.max_flows, n.max_monthly_messages, n.settings, n.metadata,"
+         " n.status, coalesce(n.activation_date, case when n.status = 'active' then now() end),"
+         " case when n.status = 'suspended' then n.suspension_reason end"
+         " from jsonb_populate_record(c, $2::jsonb) n),"
+         " updated_by = $3, updated_at = now()"
+         " where c.id = $1::uuid and c.deleted_at is null returning " COMPANY_JSON,
+         3},
+    [WF_SQL_COMPANY_REMOVE] =
+        {"company_remove",
+         "update wflows.companies c set deleted_at = now(), updated_at = now(), updated_by = $2"
+         " where c.id = $1::uuid and c.deleted_at is null",
+         2},
+    [WF_SQL_COMPANY_FLOW_NAMES] = {"company_flow_names",
+                                   "select distinct f.name from wflows.flows f"
+                                   " where f.company_id = $1::uuid",
+                                   1},
+
+    [WF_SQL_DATA_KEY_INSERT] = {"data_key_insert",
+                                "insert into wflows.data_keys (company_id, id, wrapped)"
+                                " values ($1::uuid, $2::uuid, $3)",
+                                3},
+    [WF_SQL_DATA_KEY_CURRENT] = {"data_key_current",
+                                 "select k.id, k.wrapped from wflows.data_keys k"
+                                 " where k.company_id = $1::uuid and k.retired_at is null",
+                                 1},
+    [WF_SQL_DATA_KEY_BY_ID] = {"data_key_by_id",
+                               "select k.id, k.wrapped from wflows.data_keys k"
+                               " where k.company_id = $1::uuid and k.id = $2::uuid",
+                               2},
+    /* Keyset order, so that a key that cannot be rewrapped is passed by and not met again. */
+    [WF_SQL_DATA_KEY_STALE] =
+        {"data_key_stale",
+         "select k.company_id, k.id, k.wrapped, c.slug from wflows.data_keys k"
+         " join wflows.companies c on c.id = k.company_id"
+         " where k.master_key_id <> $1"
+         " and ($2::uuid is null or (k.company_id, k.id) > ($2::uuid, $3::uuid))"
+         " order by k.company_id, k.id limit 100",
+         3},
+    [WF_SQL_DATA_KEY_STALE_COUNT] =
+        {"data_key_stale_count",
+         "select count(*) from wflows.data_keys k where k.master_key_id <> $1", 1},
+    [WF_SQL_DATA_KEY_REWRAP] =
+        {"data_key_rewrap",
+         "update wflows.data_keys k set wrapped = $4, rewrapped_at = now()"
+         " where k.company_id = $1::uuid and k.id = $2::uuid and k.wrapped = $3",
+         4},
+    [WF_SQL_DATA_KEY_USAGE] =
+        {"data_key_usage",
+         "select coalesce(json_object_agg(u.master_key_id, u.n order by u.master_key_id), '{}')"
+         " from (select k.master_key_id, count(*) as n from wflows.data_keys k"
+         " group by k.master_key_id) u",
+         0},
+
+    [WF_SQL_ACCOUNT_COUNT] =
+        {"account_count",
+         "select count(*), coalesce(bool_or(a.is_default), false) from wflows.whatsapp_accounts a"
+         " where a.company_id = $1::uuid and a.deleted_at is null",
+         1},
+    [WF_SQL_ACCOUNT_INSERT] =
+        {"account_insert",
+         "insert into wflows.whatsapp_accounts as a (company_id, id, name, phone_number,"
+         " display_name, phone_number_id, waba_id, access_token, app_secret, verify_token,"
+         " callback_secret, callback_webhook_url, default_flow_name, flow_endpoint_timeout,"
+         " rate_limit_window_ms, rate_limit_max_requests, settings, is_default, status,"
+         " created_by, updated_by)"
+         " select $1::uuid, $2::uuid, n.name, n.phone_number, n.display_name, n.phone_number_id,"
+         " n.waba_id, n.access_token, n.app_secret, n.verify_token, n.callback_secret,"
+         " n.callback_webhook_url, n.default_flow_name, n.flow_endpoint_timeout,"
+         " n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings, n.is_default, n.status,"
+         " $4, $4"
+         " from jsonb_populate_record(null::wflows.whatsapp_accounts, $3::jsonb) n"
+         " returning " ACCOUNT_JSON,
+         4},
+    [WF_SQL_ACCOUNT_ROW] =
+        {"account_row",
+         "select " ACCOUNT_JSON ", a.app_secret, a.private_key from wflows.whatsapp_accounts a"
+         " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",
+         2},
+    [WF_SQL_ACCOUNT_LIST] =
+        {"account_list",
+         "select coalesce(json_agg(" ACCOUNT_JSON " order by a.is_default desc, a.id), '[]')"
+         " from wflows.whatsapp_accounts a"
+         " where a.company_id = $1::uuid and a.deleted_at is null",
+         1},
+    [WF_SQL_ACCOUNT_FIND] =
+        {"account_find",
+         "select " ACCOUNT_JSON " from wflows.whatsapp_accounts a"
+         " where a.company_id = $1::uuid and a.deleted_at is null"
+         " and (a.id = $2::uuid or a.phone_number_id = $3 or a.name = $3)"
+         " order by (a.id = $2::uuid) desc nulls last, (a.phone_number_id = $3) desc limit 1",
+         3},
+    /* Members absent from $3 stay as they are. */
+    [WF_SQL_ACCOUNT_UPDATE] =
+        {"account_update",
+         "update wflows.whatsapp_accounts a set (name, phone_number, display_name,"
+         " phone_number_id, waba_id, access_token, app_secret, previous_app_secret,"
+         " previous_secret_until, verify_token, private_key, public_key, previous_private_key,"
+         " previous_key_until, key_generated_at, callback_webhook_url, callback_secret,"
+         " callback_timeout, callback_max_retries, default_flow_name, flow_endpoint_timeout,"
+         " rate_limit_window_ms, rate_limit_max_requests, settings, features, is_default, status,"
+         " deleted_at)"
+         " = (select n.name, n.phone_number, n.display_name, n.phone_number_id, n.waba_id,"
+         " n.access_token, n.app_secret, n.previous_app_secret, n.previous_secret_until,"
+         " n.verify_token, n.private_key, n.public_key, n.previous_private_key,"
+         " n.previous_key_until, n.key_generated_at, n.callback_webhook_url, n.callback_secret,"
+         " n.callback_timeout, n.callback_max_retries, n.default_flow_name,"
+         " n.flow_endpoint_timeout, n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings,"
+         " n.features, n.is_default, n.status, n.deleted_at"
+         " from jsonb_populate_record(a, $3::jsonb) n),"
+         " updated_by = $4, updated_at = now()"
+         " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null"
+         " returning " ACCOUNT_JSON,
+         4},
+    [WF_SQL_ACCOUNT_CLEAR_DEFAULT] =
+        {"account_clear_default",
+         "update wflows.whatsapp_accounts a set is_default = false, updated_at = now()"
+         " where a.company_id = $1::uuid and a.is_default",
+         1},
+    [WF_SQL_ACCOUNT_APP_SECRET] =
+        {"account_app_secret",
+         "select a.app_secret, k.id, k.wrapped from wflows.whatsapp_accounts a"
+         " join wflows.data_keys k on k.company_id = a.company_id"
+         "  and k.id = split_part(a.app_secret, ':', 2)::uuid"
+         " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",
+         2},
+
+    [WF_SQL_FLOW_ROW] = {"flow_row",
+                         "select " FLOW_JSON " from wflows.flows f"
+                         " where f.company_id = $1::uuid and f.id = $2::uuid"
+                         " and f.deleted_at is null",
+                         2},
+    [WF_SQL_FLOW_ROW_BY_NAME] = {"flow_row_by_name",
+                                 "select " FLOW_JSON " from wflows.flows f"
+                                 " where f.company_id = $1::uuid and f.name = $2"
+                                 " and f.deleted_at is null",
+                                 2},
+    [WF_SQL_FLOW_COUNT] = {"flow_count",
+                           "select count(*) from wflows.flows f"
+                           " where f.company_id = $1::uuid and f.deleted_at is null",
+                           1},
+    [WF_SQL_FLOW_INSERT] =
+        {"flow_insert",
+         "insert into wflows.flows (company_id, id, name, display_name, created_by, updated_by)"
+         " values ($1::uuid, $2::uuid, $3, $3, $4, $4)",
+         4},
+    [WF_SQL_FLOW_VERSION_INSERT] =
+        {"flow_version_insert",
+         "insert into wflows.flow_versions (company_id, flow_id, version, flow_json, logic, plan,"
+         " created_by)"
+         " select $1::uuid, $2::uuid, coalesce(max(v.version), 0) + 1, $3, $4, $5, $6"
+         " from wflows.flow_versions v where v.company_id = $1::uuid and v.flow_id = $2::uuid"
+         " returning version",
+         6},
+    /* Members absent from $3 stay as they are. */
+    [WF_SQL_FLOW_UPDATE] =
+        {"flow_update",
+         "update wflows.flows f set (account_id, display_name, status, active_version, deleted_at)"
+         " = (select n.account_id, n.display_name, n.status, n.active_version, n.deleted_at"
+         " from jsonb_populate_record(f, $3::jsonb) n),"
+         " updated_by = $4, updated_at = now()"
+         " where f.company_id = $1::uuid and f.id = $2::uuid and f.deleted_at is null"
+         " returning " FLOW_JSON,
+         4},
+    [WF_SQL_FLOW_LIST] = {"flow_list",
+                          "select coalesce(json_agg(" FLOW_JSON " order by f.name), '[]')"
+                          " from wflows.flows f"
+                          " where f.company_id = $1::uuid and f.deleted_at is null",
+                          1},
+    [WF_SQL_FLOW_FIND] =
+        {"flow_find",
+         "select " FLOW_JSON ", (select coalesce(json_agg(json_build_object('version', v.version,"
+         " 'created_by', v.created_by, 'created_at', wflows.time_text(v.created_at))"
+         " order by v.version desc), '[]') from wflows.flow_versions v"
+         " where v.company_id = f.company_id and v.flow_id = f.id)"
+         " from wflows.flows f"
+         " where f.company_id = $1::uuid and f.deleted_at is null"
+         " and (f.id = $2::uuid or f.name = $3)"
+         " order by (f.id = $2::uuid) desc nulls last limit 1",
+         3},
+    [WF_SQL_FLOW_PLAN] = {"flow_plan",
+                          "select flow_id, version, plan"
+                          " from wflows.flow_plan($1::uuid, $2, $3::int)",
+                          3},
+    [WF_SQL_FLOW_NAME] = {"flow_name",
+                          "select f.name from wflows.flows f where f.company_id = $1::uuid"
+                          " and f.id = $2::uuid and f.deleted_at is null",
+                          2},
+    [WF_SQL_FLOW_SOURCE] =
+        {"flow_source",
+         "select v.flow_json, v.logic from wflows.flows f"
+         " join wflows.flow_versions v on v.company_id = f.company_id and v.flow_id = f.id"
+         "  and v.version = case when $3::int = 0 then f.active_version else $3::int end"
+         " where f.company_id = $1::uuid and f.name = $2 and f.deleted_at is null",
+         3},
+
+    [WF_SQL_USAGE_ADD] =
+        {"usage_add",
+         "insert into wflows.usage_counters as u (company_id, month, metric, n)"
+         " values ($1::uuid, $2, $3, $4::bigint)"
+         " on conflict (company_id, month, metric) do update set n = u.n + excluded.n",
+         4},
+    [WF_SQL_USAGE_LOAD] = {"usage_load",
+                           "select u.n from wflows.usage_counters u where u.company_id = $1::uuid"
+                           " and u.month = $2 and u.metric = $3",
+                           3},
+
+    /* The next three set the tenant inside the function: no wf_pg_exec_as, one round trip. */
+    [WF_SQL_SESSION_STEP] =
+        {"session_step",
+         "select s.outcome, s.record from wflows.session_step($1::uuid, $2::uuid, $3::uuid,"
+         " $4::uuid, $5, $6::int, $7, $8::bigint, $9, $10, $11::json, $12, $13::bigint,"
+         " $14::boolean, $15::json) s",
+         15},
+    [WF_SQL_SESSION_LOAD] = {"session_load", "select wflows.session_load($1::uuid, $2)", 2},
+    [WF_SQL_FLOW_ERROR_EVENT] = {"flow_error_event",
+                                 "select wflows.flow_error_event($1::uuid, $2::uuid, $3,"
+                                 " $4::json)",
+                                 4},
+};
+
+const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)
+{
+    return &statements[id];
+}
