@@ -133,7 +133,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
      * limits, version numbers and the default account need no locks of their own. */
     [WF_SQL_COMPANY_LOCK] =
         {"company_lock",
-         "select c.slug,"
+         "select c.id, c.slug,"
          " coalesce(c.max_whatsapp_accounts, (select p.max_whatsapp_accounts from wflows.plans p"
          "  where p.name = c.subscription_plan)),"
          " coalesce(c.max_flows, (select p.max_flows from wflows.plans p"
@@ -185,11 +185,11 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
                                 " values ($1::uuid, $2::uuid, $3)",
                                 3},
     [WF_SQL_DATA_KEY_CURRENT] = {"data_key_current",
-                                 "select k.id, k.wrapped from wflows.data_keys k"
+                                 "select k.company_id, k.id, k.wrapped from wflows.data_keys k"
                                  " where k.company_id = $1::uuid and k.retired_at is null",
                                  1},
     [WF_SQL_DATA_KEY_BY_ID] = {"data_key_by_id",
-                               "select k.id, k.wrapped from wflows.data_keys k"
+                               "select k.company_id, k.id, k.wrapped from wflows.data_keys k"
                                " where k.company_id = $1::uuid and k.id = $2::uuid",
                                2},
     /* Keyset order, so that a key that cannot be rewrapped is passed by and not met again. */
@@ -283,7 +283,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          1},
     [WF_SQL_ACCOUNT_APP_SECRET] =
         {"account_app_secret",
-         "select a.app_secret, k.id, k.wrapped from wflows.whatsapp_accounts a"
+         "select k.company_id, k.id, k.wrapped, a.id, a.app_secret"
+         " from wflows.whatsapp_accounts a"
          " join wflows.data_keys k on k.company_id = a.company_id"
          "  and k.id = split_part(a.app_secret, ':', 2)::uuid"
          " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",

@@ -1,0 +1,71 @@
+#include "store/wf_store_int.h"
+#include "store/wf_keys.h"
+
+#include <string.h>
+
+/* KEYS: generation, index, others, then flows. ARGV: seconds the generation is kept, "1" to delete the
+ * contexts too. The generation first: a load that began before this change must not be cached after it. */
+static const char forget_script[] =
+    "redis.call('INCR', KEYS[1])\n"
+    "redis.call('EXPIRE', KEYS[1], ARGV[1])\n"
+    "if ARGV[2] == '1' then\n"
+    "  for _, key in ipairs(redis.call('SMEMBERS', KEYS[2])) do redis.call('DEL', key) end\n"
+    "  redis.call('DEL', KEYS[2], KEYS[3])\n"
+    "end\n"
+    "for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end\n"
+    "return 1\n";
+
+#define FIXED_KEYS 3
+#define WORDS 2
+
+wf_status_t wf_cache_forget(wf_ctx_t *ctx, const wf_store_t *store, const char *slug, int contexts,
+                            const char *const *flows, int flow_count)
+{
+    /* Made anew each time and not a static: changes are rare, and lib/ has no mutable statics. */
+    wf_redis_script_t script = {"forget", forget_script, ""};
+    int keys = FIXED_KEYS + flow_count, i;
+    const char **argv;
+    size_t *lens;
+    wf_redis_batch_t *batch;
+    const wf_redis_reply_t *reply;
+    wf_status_t st;
+
+    if (!store->redis) {
+        return WF_EUNAVAIL;
+    }
+    argv = apr_palloc(ctx->pool, (size_t)(keys + WORDS) * sizeof(*argv));
+    lens = apr_palloc(ctx->pool, (size_t)(keys + WORDS) * sizeof(*lens));
+    argv[0] = apr_psprintf(ctx->pool, WF_KEY_GENERATION, store->prefix, slug);
+    argv[1] = apr_psprintf(ctx->pool, WF_KEY_CTX_INDEX, store->prefix, slug);
+    argv[2] = apr_psprintf(ctx->pool, WF_KEY_CTX_OTHERS, store->prefix, slug);
+    for (i = 0; i < flow_count; i++) {
+        argv[FIXED_KEYS + i] = apr_psprintf(ctx->pool, WF_KEY_FLOW, store->prefix, slug, flows[i]);
+    }
+    argv[keys] = apr_psprintf(ctx->pool, "%d", WF_TTL_GENERATION_S);
+    argv[keys + 1] = contexts ? "1" : "0";
+    for (i = 0; i < keys + WORDS; i++) {
+        lens[i] = strlen(argv[i]);
+    }
+    wf_redis_script_init(&script);
+    batch = wf_redis_batch(ctx, store->redis);
+    i = wf_redis_add_script(batch, &script, keys, keys + WORDS, argv, lens);
+    if ((st = wf_redis_run(ctx, batch)) != WF_OK) {
+        return st;
+    }
+    reply = wf_redis_reply(batch, i);
+    if (reply->is_error) {
+        return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0281) "Redis does not forget: %s", reply->text);
+    }
+    return WF_OK;
+}
+
+wf_status_t wf_cache_forget_company(wf_ctx_t *ctx, const wf_store_t *store, const char *slug)
+{
+    return wf_cache_forget(ctx, store, slug, 1, NULL, 0);
+}
+
+wf_status_t wf_cache_forget_flow(wf_ctx_t *ctx, const wf_store_t *store, const char *slug,
+                                 const char *flow_name)
+{
+    return wf_cache_forget(ctx, store, slug, 0, &flow_name, 1);
+}

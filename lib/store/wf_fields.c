@@ -1,0 +1,281 @@
+#include "store/wf_store_int.h"
+
+#include <string.h>
+
+#define PROBLEMS_MAX 2000
+#define URL_MAX 2048
+#define EMAIL_MAX 254
+#define PHONE_MIN 4
+#define PHONE_MAX 31
+
+/* ---- forms ---------------------------------------------------------------------------------------------- */
+
+int wf_form_is_meta_id(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+
+    return len >= 5 && len <= 20 && text[len] == '\0';
+}
+
+int wf_form_is_phone(const char *text)
+{
+    const char *digits = *text == '+' ? text + 1 : text;
+    size_t len = strspn(digits, "0123456789 ()-");
+
+    return digits[len] == '\0' && *digits >= '0' && *digits <= '9' && len >= PHONE_MIN &&
+           len <= PHONE_MAX;
+}
+
+/* Printable ASCII without spaces. */
+static int is_compact(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+
+    while (*c > ' ' && *c < 0x7f) {
+        c++;
+    }
+    return *c == '\0';
+}
+
+int wf_form_is_email(const char *text)
+{
+    const char *at = strchr(text, '@');
+
+    return is_compact(text) && at && at > text && at[1] && !strchr(at + 1, '@') &&
+           strlen(text) <= EMAIL_MAX;
+}
+
+int wf_form_is_url(const char *text)
+{
+    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
+                    : strncmp(text, "http://", 7) == 0 ? 7
+                                                       : 0;
+    size_t host = scheme ? strcspn(text + scheme, "/?#") : 0;
+
+    /* A user name and password in it would be shown to everybody who may read the record. */
+    return host > 0 && is_compact(text) && !memchr(text + scheme, '@', host) &&
+           !strchr(text, '\\') && strlen(text) <= URL_MAX;
+}
+
+/* ---- checking --------------------------------------------------------------------------------------------- */
+
+static int is_plain_text(const wf_json_t *value, int64_t min, int64_t max)
+{
+    const unsigned char *c = (const unsigned char *)wf_json_str(value);
+    size_t len = wf_json_str_len(value), n;
+
+    if (!c || !wf_utf8_is((const char *)c, len)) {
+        return 0;
+    }
+    n = wf_utf8_count((const char *)c, len);
+    while (*c >= ' ' && *c != 0x7f) {
+        c++;
+    }
+    return *c == '\0' && (int64_t)n >= min && (int64_t)n <= max;
+}
+
+static int is_word_of(const char *text, const char *words)
+{
+    size_t len = strlen(text);
+
+    while (*words) {
+        size_t n = strcspn(words, " ");
+        if (n == len && memcmp(words, text, n) == 0) {
+            return 1;
+        }
+        words += n + (words[n] == ' ');
+    }
+    return 0;
+}
+
+static int is_good(apr_pool_t *pool, const wf_field_t *field, const wf_json_t *value)
+{
+    /* Text with a NUL inside is longer than C sees: refused for every kind. */
+    const char *text = wf_json_str(value);
+    size_t len = wf_json_str_len(value);
+
+    if (text && strlen(text) != len) {
+        return 0;
+    }
+    switch (field->kind) {
+    case WF_FIELD_TEXT:
+        return is_plain_text(value, field->min, field->max);
+    case WF_FIELD_FORM:
+        return text && field->is(text);
+    case WF_FIELD_WORD:
+        return text && is_word_of(text, field->expected);
+    case WF_FIELD_INT:
+        return wf_json_is_int(value) && wf_json_int(value) >= field->min &&
+               wf_json_int(value) <= field->max;
+    case WF_FIELD_OBJECT:
+        if (wf_json_type(value) != WF_JSON_OBJECT) {
+            return 0;
+        }
+        wf_json_text(pool, value, &len);
+        return (int64_t)len <= field->max;
+    case WF_FIELD_SECRET:
+        return text && (int64_t)len >= field->min && (int64_t)len <= field->max;
+    }
+    return 0;
+}
+
+static void say_expected(wf_buf_t *out, const wf_field_t *field)
+{
+    wf_buf_printf(out, "%s%s: ", out->len ? "; " : "", field->name);
+    switch (field->kind) {
+    case WF_FIELD_TEXT:
+        wf_buf_printf(out, "text of %d to %d characters expected", (int)field->min,
+                      (int)field->max);
+        break;
+    case WF_FIELD_FORM:
+        wf_buf_printf(out, "%s expected", field->expected);
+        break;
+    case WF_FIELD_WORD:
+        wf_buf_printf(out, "one of %s expected", field->expected);
+        break;
+    case WF_FIELD_INT:
+        wf_buf_printf(out, "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " expected",
+                      field->min, field->max);
+        break;
+    case WF_FIELD_OBJECT:
+        wf_buf_printf(out, "an object of at most %d bytes expected", (int)field->max);
+        break;
+    case WF_FIELD_SECRET:
+        wf_buf_printf(out, "text of %d to %d bytes expected", (int)field->min, (int)field->max);
+        break;
+    }
+}
+
+static const wf_field_t *find_field(const wf_field_t *fields, size_t count, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            return &fields[i];
+        }
+    }
+    return NULL;
+}
+
+/* The name is the caller's: only what looks like a member's name is repeated. */
+static void say_unknown(wf_buf_t *out, const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    wf_buf_puts(out, out->len ? "; " : "");
+    if (len > 0 && len <= 64 && name[len] == '\0') {
+        wf_buf_printf(out, "%s: not known", name);
+    } else {
+        wf_buf_puts(out, "a member is not known");
+    }
+}
+
+static void check_member(apr_pool_t *pool, wf_buf_t *out, const wf_field_t *field,
+                         const wf_json_t *value, int making)
+{
+    if (!making && (field->flags & WF_FIELD_FIXED)) {
+        wf_buf_printf(out, "%s%s: cannot be changed", out->len ? "; " : "", field->name);
+    } else if (wf_json_type(value) == WF_JSON_NULL) {
+        if (field->flags & (WF_FIELD_NEEDED | WF_FIELD_NOT_NULL)) {
+            say_expected(out, field);
+        }
+    } else if (!is_good(pool, field, value)) {
+        say_expected(out, field);
+    }
+}
+
+wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
+                            const wf_json_t *object, int making)
+{
+    wf_buf_t out;
+    size_t f;
+
+    if (wf_json_type(object) != WF_JSON_OBJECT) {
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0277) "an object expected");
+    }
+    wf_buf_init(&out, ctx->pool, 256, PROBLEMS_MAX);
+    for (wf_json_iter_t i = wf_json_iter(object); wf_json_next(&i);) {
+        const wf_field_t *field = find_field(fields, count, i.key);
+        if (field) {
+            check_member(ctx->pool, &out, field, i.value, making);
+        } else {
+            say_unknown(&out, i.key);
+        }
+    }
+    for (f = 0; making && f < count; f++) {
+        if ((fields[f].flags & WF_FIELD_NEEDED) && !wf_json_has(object, fields[f].name)) {
+            say_expected(&out, &fields[f]);
+        }
+    }
+    return out.len == 0 ? WF_OK
+                        : wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", out.data);
+}
+
+/* ---- merging ------------------------------------------------------------------------------------------------ */
+
+wf_json_t *wf_fields_merge(apr_pool_t *pool, const wf_json_t *target, const wf_json_t *patch)
+{
+    wf_json_t *out;
+
+    if (wf_json_type(patch) != WF_JSON_OBJECT) {
+        return wf_json_copy(pool, patch);
+    }
+    out = wf_json_object_make(pool);
+    for (wf_json_iter_t i = wf_json_iter(target); wf_json_next(&i);) {
+        wf_json_set(out, i.key, i.value);
+    }
+    for (wf_json_iter_t i = wf_json_iter(patch); wf_json_next(&i);) {
+        if (wf_json_type(i.value) == WF_JSON_NULL) {
+            wf_json_remove(out, i.key);
+        } else {
+            wf_json_set(out, i.key, wf_fields_merge(pool, wf_json_get(out, i.key), i.value));
+        }
+    }
+    return out;
+}
+
+wf_status_t wf_fields_row(wf_ctx_t *ctx, wf_json_t **row, const wf_field_t *fields, size_t count,
+                          const wf_json_t *current, const wf_json_t *change)
+{
+    wf_json_t *out = wf_json_object_make(ctx->pool);
+
+    *row = NULL;
+    for (wf_json_iter_t i = wf_json_iter(change); wf_json_next(&i);) {
+        const wf_field_t *field = find_field(fields, count, i.key);
+        wf_json_t *value = i.value;
+        if (!field || field->kind == WF_FIELD_SECRET) {
+            continue;
+        }
+        if (field->kind == WF_FIELD_OBJECT) {
+            value = wf_fields_merge(ctx->pool, wf_json_get(current, i.key), value);
+            if (!is_good(ctx->pool, field, value)) {
+                return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0279)
+                                      "%s: together with what is there, over %d bytes",
+                                      field->name, (int)field->max);
+            }
+        }
+        wf_json_set(out, i.key, value);
+    }
+    *row = out;
+    return WF_OK;
+}
+
+wf_status_t wf_fields_object(wf_ctx_t *ctx, wf_json_t **out, const char *name, const char *text)
+{
+    wf_status_t st;
+
+    *out = NULL;
+    if (!text) {
+        *out = wf_json_object_make(ctx->pool);
+        return WF_OK;
+    }
+    if ((st = wf_json_parse(ctx, out, text, strlen(text), 0)) != WF_OK) {
+        return st;
+    }
+    if (wf_json_type(*out) != WF_JSON_OBJECT) {
+        *out = NULL;
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0280) "%s: an object expected", name);
+    }
+    return WF_OK;
+}

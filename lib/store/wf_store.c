@@ -1,0 +1,88 @@
+#include "store/wf_store_int.h"
+
+/* Deeper than what callers may send (64), because records put their objects into objects of ours. */
+#define RECORD_DEPTH 80
+
+wf_status_t wf_store_query(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
+                           const char *company_id, wf_sql_id_t id, const wf_pg_param_t *params)
+{
+    wf_pg_conn_t *conn;
+    wf_status_t st;
+
+    *out = NULL;
+    /* No such company; and the tenant setting must never be what does not look like one. */
+    if (!wf_store_uuid(company_id)) {
+        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0270) "no such company");
+    }
+    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
+        return st;
+    }
+    st = wf_pg_exec_as(ctx, out, conn, company_id, wf_sql(id), params);
+    wf_pg_release(store->pg, conn);
+    return st;
+}
+
+wf_status_t wf_store_query_plain(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
+                                 wf_sql_id_t id, const wf_pg_param_t *params)
+{
+    wf_pg_conn_t *conn;
+    wf_status_t st;
+
+    *out = NULL;
+    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
+        return st;
+    }
+    st = wf_pg_exec(ctx, out, conn, wf_sql(id), params);
+    wf_pg_release(store->pg, conn);
+    return st;
+}
+
+wf_status_t wf_store_query_platform(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
+                                    wf_sql_id_t id, const wf_pg_param_t *params)
+{
+    wf_pg_conn_t *conn;
+    wf_pg_pipe_t *pipe;
+    wf_status_t st;
+
+    *out = NULL;
+    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
+        return st;
+    }
+    pipe = wf_pg_pipe(ctx, conn);
+    st = wf_pg_pipe_add(ctx, pipe, wf_sql(WF_SQL_ROLE_PLATFORM), NULL);
+    if (st == WF_OK) {
+        st = wf_pg_pipe_add(ctx, pipe, wf_sql(id), params);
+    }
+    if (st == WF_OK) {
+        st = wf_pg_pipe_run(ctx, pipe);
+    }
+    if (st == WF_OK) {
+        *out = wf_pg_pipe_result(pipe, 1);
+    }
+    wf_pg_release(store->pg, conn);
+    return st;
+}
+
+wf_status_t wf_store_json(wf_ctx_t *ctx, wf_json_t **out, const wf_pg_result_t *res, int row,
+                          int column)
+{
+    const char *text = wf_pg_cell(res, row, column);
+
+    *out = NULL;
+    if (!text) {
+        return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0271) "a record without its JSON");
+    }
+    return wf_json_parse(ctx, out, text, wf_pg_cell_len(res, row, column), RECORD_DEPTH);
+}
+
+int64_t wf_store_int(const wf_pg_result_t *res, int row, int column)
+{
+    int64_t n;
+
+    return wf_parse_int(&n, wf_pg_cell(res, row, column), 0, INT64_MAX) ? n : 0;
+}
+
+const char *wf_store_uuid(const char *text)
+{
+    return text && wf_uuid_is(text) ? text : NULL;
+}

@@ -1,0 +1,130 @@
+/* What the stores share among themselves. Internal to lib/store. */
+#ifndef WF_STORE_INT_H
+#define WF_STORE_INT_H
+
+#include "store/wf_sql.h"
+#include "store/wf_store.h"
+
+/* ---- one statement (wf_store.c) ------------------------------------------------------------------ */
+
+/* As the company: acquire, one round trip, release. */
+wf_status_t wf_store_query(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
+                           const char *company_id, wf_sql_id_t id,
+                           const wf_pg_param_t *params) WF_MUST_CHECK;
+/* Without a tenant: what the runtime role may see of it is a SECURITY DEFINER function. */
+wf_status_t wf_store_query_plain(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
+                                 wf_sql_id_t id, const wf_pg_param_t *params) WF_MUST_CHECK;
+/* As wflows_platform: every row of every company. */
+wf_status_t wf_store_query_platform(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
+                                    wf_sql_id_t id, const wf_pg_param_t *params) WF_MUST_CHECK;
+
+/* A cell that holds JSON. */
+wf_status_t wf_store_json(wf_ctx_t *ctx, wf_json_t **out, const wf_pg_result_t *res, int row,
+                          int column) WF_MUST_CHECK;
+int64_t wf_store_int(const wf_pg_result_t *res, int row, int column);
+/* `text` if it is a UUID, else NULL: a look-up by "id or name" asks for both in one statement. */
+const char *wf_store_uuid(const char *text);
+
+/* ---- one change (wf_change.c) ---------------------------------------------------------------------- */
+
+/* A transaction that writes its audit row and its outbox row, and after its commit deletes what is
+ * cached of it. Used as: begin; work while WF_OK; end, whatever happened. */
+typedef struct {
+    const wf_store_t *store;
+    const wf_actor_t *actor;
+    const char *company_id; /* as stored: what is sealed is bound to its letters */
+    const char *slug;
+    int64_t max_accounts, max_flows; /* the company's own or its plan's; 0: no limit */
+    int forget_contexts;             /* 1 unless the change is of one flow only */
+    apr_array_header_t *forget_flows; /* of const char *: flow names */
+    wf_pg_conn_t *conn;
+    int touched; /* something was changed and audited */
+} wf_change_t;
+
+/* With the tenant set. Locks the company's row, so that changes of one company take turns.
+ * WF_ENOTFOUND: no such company. */
+wf_status_t wf_change_begin(wf_ctx_t *ctx, wf_change_t *change, const wf_store_t *store,
+                            const char *company_id, const wf_actor_t *actor) WF_MUST_CHECK;
+/* As wflows_platform; the caller knows the company. */
+wf_status_t wf_change_begin_platform(wf_ctx_t *ctx, wf_change_t *change, const wf_store_t *store,
+                                     const char *company_id, const char *slug,
+                                     const wf_actor_t *actor) WF_MUST_CHECK;
+/* A violated constraint becomes a public text that names the field. */
+wf_status_t wf_change_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_change_t *change, wf_sql_id_t id,
+                           const wf_pg_param_t *params) WF_MUST_CHECK;
+/* The same where one row with JSON in its first column comes back; WF_ENOTFOUND for none. */
+wf_status_t wf_change_exec_json(wf_ctx_t *ctx, wf_json_t **doc, wf_change_t *change, wf_sql_id_t id,
+                                const wf_pg_param_t *params) WF_MUST_CHECK;
+/* The audit row: members that differ between the two (either may be NULL). Writes none where nothing
+ * differs. `type` is the first word of `action`. */
+wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *action,
+                            const char *resource_id, const wf_json_t *old_doc,
+                            const wf_json_t *new_doc) WF_MUST_CHECK;
+void wf_change_forget_flow(wf_change_t *change, const char *flow_name);
+/* Commits if `st` is WF_OK, else rolls back; returns how it ended. Redis being down is no failure: the
+ * outbox has it. */
+wf_status_t wf_change_end(wf_ctx_t *ctx, wf_change_t *change, wf_status_t st) WF_MUST_CHECK;
+
+/* WF_ELIMIT where `used` of the tighter of two limits (0: none) are taken; `what` names them. */
+wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t other,
+                            const char *what) WF_MUST_CHECK;
+
+/* ---- input (wf_fields.c) ----------------------------------------------------------------------------- */
+
+typedef enum {
+    WF_FIELD_TEXT,   /* min to max characters, none of them a control character */
+    WF_FIELD_FORM,   /* text that `is` accepts */
+    WF_FIELD_WORD,   /* one of the words in `expected` */
+    WF_FIELD_INT,    /* min to max */
+    WF_FIELD_OBJECT, /* of at most max bytes of text */
+    WF_FIELD_SECRET  /* min to max bytes */
+} wf_field_kind_t;
+
+#define WF_FIELD_NEEDED 1   /* there when a record is made, never null */
+#define WF_FIELD_NOT_NULL 2 /* has a default */
+#define WF_FIELD_FIXED 4    /* set when the record is made, never changed */
+
+/* A member that a caller may set; its name is the column's. */
+typedef struct {
+    const char *name;
+    wf_field_kind_t kind;
+    unsigned flags;
+    int64_t min, max;
+    int (*is)(const char *text);
+    const char *expected; /* FORM: what `is` wants, in words; WORD: the words, separated by spaces */
+} wf_field_t;
+
+/* Every problem at once in the public text ("slug: …; name: …"): unknown members, missing ones (when
+ * `making`), wrong types, lengths and forms. */
+wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
+                            const wf_json_t *object, int making) WF_MUST_CHECK;
+/* RFC 7396: a new value; shares what it can with `target` and `patch`. */
+wf_json_t *wf_fields_merge(apr_pool_t *pool, const wf_json_t *target, const wf_json_t *patch);
+/* The members of `change`, object ones merged into those of `current`, secret ones left out.
+ * WF_EINVALID when a merged one has grown too big. */
+wf_status_t wf_fields_row(wf_ctx_t *ctx, wf_json_t **row, const wf_field_t *fields, size_t count,
+                          const wf_json_t *current, const wf_json_t *change) WF_MUST_CHECK;
+/* An object from text that a caller gave; NULL text is {}. */
+wf_status_t wf_fields_object(wf_ctx_t *ctx, wf_json_t **out, const char *name,
+                             const char *text) WF_MUST_CHECK;
+
+int wf_form_is_meta_id(const char *text); /* 5 to 20 digits */
+int wf_form_is_phone(const char *text);
+int wf_form_is_email(const char *text);
+int wf_form_is_url(const char *text); /* http(s), no user name, no space */
+
+/* ---- keys and cache ------------------------------------------------------------------------------------ */
+
+/* In the open transaction: the current data key, or the one with this id. The caller wipes. */
+wf_status_t wf_data_key_read(wf_ctx_t *ctx, wf_data_key_t *out, wf_pg_conn_t *conn,
+                             const wf_keyring_t *ring, const char *company_id,
+                             const char *key_id) WF_MUST_CHECK;
+/* From a row that begins with company id, key id, wrapped key. WF_ENOTFOUND for no row. */
+wf_status_t wf_data_key_of_row(wf_ctx_t *ctx, wf_data_key_t *out, const wf_keyring_t *ring,
+                               const wf_pg_result_t *res) WF_MUST_CHECK;
+
+/* One round trip. `flows` are names; `contexts` 1 deletes the company's contexts too. */
+wf_status_t wf_cache_forget(wf_ctx_t *ctx, const wf_store_t *store, const char *slug, int contexts,
+                            const char *const *flows, int flow_count) WF_MUST_CHECK;
+
+#endif
