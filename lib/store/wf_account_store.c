@@ -38,7 +38,8 @@ static const wf_field_t fields[] = {
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* ---- sealing ---------------------------------------------------------------------------------------------- */
+/* ---- sealing
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Seals columns of one account row with the company's current data key. */
 typedef struct {
@@ -95,8 +96,8 @@ static wf_status_t unseal(wf_ctx_t *ctx, wf_secret_t *out, const sealer_t *s, co
     return st;
 }
 
-/* A sealed value is bound to its column, so that keeping it as the previous one means sealing it anew.
- * `sealed` NULL or no overlap: there is no previous one. */
+/* A sealed value is bound to its column, so that keeping it as the previous one means sealing it
+ * anew. `sealed` NULL or no overlap: there is no previous one. */
 static wf_status_t keep_previous(wf_ctx_t *ctx, sealer_t *s, const char *column,
                                  const char *previous_column, const char *until_column,
                                  const char *sealed, apr_interval_time_t overlap)
@@ -121,7 +122,9 @@ static apr_interval_time_t overlap_of(apr_interval_time_t overlap)
     return overlap < 0 ? OVERLAP_DEFAULT : overlap;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------ */
+/* ---- making
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static wf_status_t row_of_new(wf_ctx_t *ctx, wf_json_t **row, const wf_account_new_t *a)
 {
@@ -183,7 +186,8 @@ static wf_status_t seal_new(wf_ctx_t *ctx, sealer_t *s, const wf_account_new_t *
     return WF_OK;
 }
 
-/* The first account, and one made while there is no default, is the default whether asked for or not. */
+/* The first account, and one made while there is no default, is the default whether asked for or
+ * not. */
 static wf_status_t choose_default(wf_ctx_t *ctx, wf_change_t *change, wf_json_t *row, int asked,
                                   int max_accounts)
 {
@@ -249,7 +253,9 @@ wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *
     return st;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------ */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------
+ */
 
 wf_status_t wf_account_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *company_id)
@@ -306,12 +312,14 @@ wf_status_t wf_account_app_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_stor
     return st;
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------ */
+/* ---- changing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* What an account is before a change. */
 typedef struct {
     wf_json_t *doc;
-    const char *id; /* as stored: what is sealed is bound to its letters */
+    const char *id;                       /* as stored: what is sealed is bound to its letters */
     const char *app_secret, *private_key; /* sealed, or NULL */
 } before_t;
 
@@ -367,8 +375,7 @@ static wf_status_t seal_changed(wf_ctx_t *ctx, sealer_t *s, const wf_json_t *mem
     if (st == WF_OK && app_secret) {
         /* Taken away is taken away: only a new secret leaves the old one valid for a while. */
         st = keep_previous(ctx, s, "app_secret", "previous_app_secret", "previous_secret_until",
-                           old_app_secret,
-                           wf_json_type(app_secret) == WF_JSON_NULL ? 0 : overlap);
+                           old_app_secret, wf_json_type(app_secret) == WF_JSON_NULL ? 0 : overlap);
     }
     return st;
 }

@@ -1,6 +1,7 @@
 #include "store/wf_store_int.h"
 
-/* audit_logs.company_id is the first part of its key, so it cannot be NULL: the platform's own rows. */
+/* audit_logs.company_id is the first part of its key, so it cannot be NULL: the platform's own
+ * rows. */
 #define NO_COMPANY "00000000-0000-0000-0000-000000000000"
 
 wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *row,

@@ -2,11 +2,13 @@
 
 #include <string.h>
 
-/* ---- constraints ------------------------------------------------------------------------------------ */
+/* ---- constraints
+ * ------------------------------------------------------------------------------------ */
 
-/* Constraints are named <table>_<field>_<check|key|fkey> in schema/, so that a violated one names the
- * field. */
-static const char *const tables[] = {"companies_", "whatsapp_accounts_", "flows_", "flow_versions_"};
+/* Constraints are named <table>_<field>_<check|key|fkey> in schema/, so that a violated one names
+ * the field. */
+static const char *const tables[] = {"companies_", "whatsapp_accounts_", "flows_",
+                                     "flow_versions_"};
 
 static const struct {
     const char *suffix;
@@ -34,7 +36,8 @@ static const char *violation_text(apr_pool_t *pool, const char *constraint)
     return NULL;
 }
 
-/* ---- begin, work ---------------------------------------------------------------------------------------- */
+/* ---- begin, work
+ * ---------------------------------------------------------------------------------------- */
 
 static wf_status_t open_change(wf_ctx_t *ctx, wf_change_t *change, const wf_store_t *store,
                                const char *tenant, const wf_actor_t *actor)
@@ -130,12 +133,14 @@ wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t 
     if (limit <= 0 || used < limit) {
         return WF_OK;
     }
-    return wf_fail_public(ctx, WF_ELIMIT, WFLOGNO(0275) "%s: the limit of %" APR_INT64_T_FMT
-                                                        " is reached",
-                          what, limit);
+    return wf_fail_public(ctx, WF_ELIMIT,
+                          WFLOGNO(0275) "%s: the limit of %" APR_INT64_T_FMT " is reached", what,
+                          limit);
 }
 
-/* ---- audit ------------------------------------------------------------------------------------------------ */
+/* ---- audit
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Members of `doc` that are not the same in `other`; NULL if there are none. */
 static const char *differing(apr_pool_t *pool, const wf_json_t *doc, const wf_json_t *other)
@@ -167,17 +172,20 @@ wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *acti
     return wf_audit_add(ctx, change->conn, &row, change->actor);
 }
 
-/* ---- end -------------------------------------------------------------------------------------------------- */
+/* ---- end
+ * --------------------------------------------------------------------------------------------------
+ */
 
-/* {"slug": …, "contexts": true, "flows": […]}: what the outbox worker gives to wf_cache_forget_…. */
+/* {"slug": …, "contexts": true, "flows": […]}: what the outbox worker gives to wf_cache_forget_….
+ */
 static const char *forget_payload(apr_pool_t *pool, const wf_change_t *change)
 {
     wf_json_t *doc = wf_json_object_make(pool), *flows = wf_json_array_make(pool);
     int i;
 
     for (i = 0; i < change->forget_flows->nelts; i++) {
-        wf_json_push(flows, wf_json_str_make(pool, APR_ARRAY_IDX(change->forget_flows, i,
-                                                                 const char *)));
+        wf_json_push(flows,
+                     wf_json_str_make(pool, APR_ARRAY_IDX(change->forget_flows, i, const char *)));
     }
     wf_json_set_str(doc, "slug", change->slug);
     wf_json_set_bool(doc, "contexts", change->forget_contexts);

@@ -24,7 +24,8 @@ static const wf_field_t fields[] = {
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* ---- making --------------------------------------------------------------------------------------------- */
+/* ---- making
+ * --------------------------------------------------------------------------------------------- */
 
 /* -1 is "the plan's", which is what an absent member is. */
 static void set_limit(wf_json_t *row, const char *name, int64_t n)
@@ -130,7 +131,9 @@ wf_status_t wf_company_create(wf_ctx_t *ctx, const char **id, const wf_store_t *
     return st;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -----------------------------------------------------------------------------------------------
+ */
 
 wf_status_t wf_company_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *after, int limit)
@@ -166,7 +169,9 @@ wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
     return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------ */
+/* ---- changing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const char *action_of(const wf_json_t *old_doc, const wf_json_t *new_doc)
 {
@@ -216,7 +221,8 @@ wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char
     return wf_change_end(ctx, &change, st);
 }
 
-/* The slug is free at once, and its next owner's flows may have the same names: the plans go too. */
+/* The slug is free at once, and its next owner's flows may have the same names: the plans go too.
+ */
 static wf_status_t forget_all_flows(wf_ctx_t *ctx, wf_change_t *change)
 {
     const wf_pg_param_t params[] = {change->company_id};

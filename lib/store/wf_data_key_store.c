@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* ---- one company's -------------------------------------------------------------------------------------- */
+/* ---- one company's
+ * -------------------------------------------------------------------------------------- */
 
 /* The ids as stored and not as the caller wrote them: the wrapping is bound to their letters. */
 wf_status_t wf_data_key_of_row(wf_ctx_t *ctx, wf_data_key_t *out, const wf_keyring_t *ring,
@@ -41,7 +42,8 @@ wf_status_t wf_data_key_load(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t
     return st == WF_OK ? wf_data_key_of_row(ctx, out, ring, res) : st;
 }
 
-/* ---- all of them ----------------------------------------------------------------------------------------- */
+/* ---- all of them
+ * ----------------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *company_id, *id, *wrapped, *slug;
@@ -89,8 +91,8 @@ static wf_status_t rewrap_one(wf_ctx_t *ctx, const wf_store_t *store, const wf_k
     return wf_change_end(ctx, &change, st);
 }
 
-/* One batch after *last; *last moves on. A key whose own master key is gone is passed by: the others
- * must not wait for it. */
+/* One batch after *last; *last moves on. A key whose own master key is gone is passed by: the
+ * others must not wait for it. */
 static wf_status_t rewrap_batch(wf_ctx_t *ctx, int *done, int *rows, stale_key_t *last,
                                 const wf_store_t *store, const wf_keyring_t *ring,
                                 const wf_actor_t *actor)
@@ -122,8 +124,7 @@ static wf_status_t rewrap_batch(wf_ctx_t *ctx, int *done, int *rows, stale_key_t
         }
         if (st != WF_OK) {
             wf_log(ctx, WF_LOG_WARNING, WFLOGNO(0287) "company %s: data key %s stays as it is: %s",
-                   last->slug, last->id,
-                   own->err.detail ? own->err.detail : wf_status_name(st));
+                   last->slug, last->id, own->err.detail ? own->err.detail : wf_status_name(st));
         }
         apr_pool_destroy(pool);
     }

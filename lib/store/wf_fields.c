@@ -8,7 +8,8 @@
 #define PHONE_MIN 4
 #define PHONE_MAX 31
 
-/* ---- forms ---------------------------------------------------------------------------------------------- */
+/* ---- forms
+ * ---------------------------------------------------------------------------------------------- */
 
 int wf_form_is_meta_id(const char *text)
 {
@@ -57,7 +58,8 @@ int wf_form_is_url(const char *text)
            !strchr(text, '\\') && strlen(text) <= URL_MAX;
 }
 
-/* ---- checking --------------------------------------------------------------------------------------------- */
+/* ---- checking
+ * --------------------------------------------------------------------------------------------- */
 
 static int is_plain_text(const wf_json_t *value, int64_t min, int64_t max)
 {
@@ -134,7 +136,8 @@ static void say_expected(wf_buf_t *out, const wf_field_t *field)
         wf_buf_printf(out, "one of %s expected", field->expected);
         break;
     case WF_FIELD_INT:
-        wf_buf_printf(out, "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " expected",
+        wf_buf_printf(out,
+                      "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " expected",
                       field->min, field->max);
         break;
     case WF_FIELD_OBJECT:
@@ -208,11 +211,12 @@ wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t coun
             say_expected(&out, &fields[f]);
         }
     }
-    return out.len == 0 ? WF_OK
-                        : wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", out.data);
+    return out.len == 0 ? WF_OK : wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", out.data);
 }
 
-/* ---- merging ------------------------------------------------------------------------------------------------ */
+/* ---- merging
+ * ------------------------------------------------------------------------------------------------
+ */
 
 wf_json_t *wf_fields_merge(apr_pool_t *pool, const wf_json_t *target, const wf_json_t *patch)
 {
@@ -250,9 +254,10 @@ wf_status_t wf_fields_row(wf_ctx_t *ctx, wf_json_t **row, const wf_field_t *fiel
         if (field->kind == WF_FIELD_OBJECT) {
             value = wf_fields_merge(ctx->pool, wf_json_get(current, i.key), value);
             if (!is_good(ctx->pool, field, value)) {
-                return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0279)
-                                      "%s: together with what is there, over %d bytes",
-                                      field->name, (int)field->max);
+                return wf_fail_public(
+                    ctx, WF_EINVALID,
+                    WFLOGNO(0279) "%s: together with what is there, over %d bytes", field->name,
+                    (int)field->max);
             }
         }
         wf_json_set(out, i.key, value);

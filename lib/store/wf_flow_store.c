@@ -33,9 +33,9 @@ static wf_status_t check_new(wf_ctx_t *ctx, const wf_flow_new_t *flow)
         return st;
     }
     if (!flow->flow_json || !flow->plan || strlen(flow->flow_json) > FLOW_JSON_MAX) {
-        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0292)
-                              "flow_json: a checked flow of at most %d bytes expected",
-                              FLOW_JSON_MAX);
+        return wf_fail_public(
+            ctx, WF_EINVALID,
+            WFLOGNO(0292) "flow_json: a checked flow of at most %d bytes expected", FLOW_JSON_MAX);
     }
     if (flow->logic && strlen(flow->logic) > LOGIC_MAX) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0293) "logic: at most %d bytes expected",
@@ -44,7 +44,9 @@ static wf_status_t check_new(wf_ctx_t *ctx, const wf_flow_new_t *flow)
     return WF_OK;
 }
 
-/* ---- saving ----------------------------------------------------------------------------------------------- */
+/* ---- saving
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The foreign key would be content with an account that is deleted. */
 static wf_status_t check_account(wf_ctx_t *ctx, wf_change_t *change, const char *account_id)
@@ -91,8 +93,8 @@ static wf_status_t find_or_make(wf_ctx_t *ctx, wf_json_t **before, const char **
 static wf_status_t add_version(wf_ctx_t *ctx, int *version, wf_change_t *change, const char *id,
                                const wf_flow_new_t *flow)
 {
-    const wf_pg_param_t params[] = {change->company_id, id, flow->flow_json, flow->logic,
-                                    flow->plan, change->actor->actor};
+    const wf_pg_param_t params[] = {change->company_id, id,         flow->flow_json,
+                                    flow->logic,        flow->plan, change->actor->actor};
     wf_pg_result_t *res;
     wf_status_t st = wf_change_exec(ctx, &res, change, WF_SQL_FLOW_VERSION_INSERT, params);
 
@@ -159,7 +161,9 @@ wf_status_t wf_flow_save(wf_ctx_t *ctx, const char **id, int *version, const wf_
     return st;
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------ */
+/* ---- changing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static wf_status_t read_before(wf_ctx_t *ctx, wf_json_t **before, wf_change_t *change,
                                const char *flow_id)
@@ -217,7 +221,8 @@ wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const cha
     wf_status_t st;
 
     if (strcmp(status, WF_STATUS_ACTIVE) != 0 && strcmp(status, WF_STATUS_INACTIVE) != 0) {
-        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0296) "status: active or inactive expected");
+        return wf_fail_public(ctx, WF_EINVALID,
+                              WFLOGNO(0296) "status: active or inactive expected");
     }
     st = wf_change_begin(ctx, &change, store, company_id, actor);
     if (st == WF_OK) {
@@ -248,7 +253,9 @@ wf_status_t wf_flow_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *c
     return wf_change_end(ctx, &change, st);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -------------------------------------------------------------------------------------------------
+ */
 
 wf_status_t wf_flow_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                          const char *company_id)

@@ -16,7 +16,8 @@ typedef struct {
     const char *checksum;
 } migration_t;
 
-/* ---- the folder -------------------------------------------------------------------------------------------- */
+/* ---- the folder
+ * -------------------------------------------------------------------------------------------- */
 
 /* The version of a file called NNNN_name.sql, else 0. */
 static int version_of(const char *name)
@@ -99,16 +100,17 @@ static wf_status_t read_folder(wf_ctx_t *ctx, apr_array_header_t **out, const ch
     for (i = 0; st == WF_OK && i < found->nelts; i++) {
         migration_t *m = &APR_ARRAY_IDX(found, i, migration_t);
         if (i > 0 && m[-1].version == m->version) {
-            return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0301)
-                                  "schema folder %s: %s and %s have one number", folder, m[-1].name,
-                                  m->name);
+            return wf_fail_public(ctx, WF_EINVALID,
+                                  WFLOGNO(0301) "schema folder %s: %s and %s have one number",
+                                  folder, m[-1].name, m->name);
         }
         st = read_migration(ctx, m, folder);
     }
     return st;
 }
 
-/* ---- what is applied ------------------------------------------------------------------------------------------ */
+/* ---- what is applied
+ * ------------------------------------------------------------------------------------------ */
 
 /* {version: checksum}; empty where there is no schema yet. */
 static wf_status_t read_applied(wf_ctx_t *ctx, apr_hash_t **out, int *newest, wf_pg_conn_t *conn)
@@ -140,7 +142,9 @@ static const char *applied_checksum(apr_hash_t *applied, const migration_t *m)
     return apr_hash_get(applied, &m->version, sizeof(m->version));
 }
 
-/* ---- migrating ------------------------------------------------------------------------------------------------- */
+/* ---- migrating
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static wf_status_t run(wf_ctx_t *ctx, wf_pg_conn_t *conn, const migration_t *m)
 {
@@ -156,8 +160,8 @@ static wf_status_t run(wf_ctx_t *ctx, wf_pg_conn_t *conn, const migration_t *m)
     return wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_MIGRATE_RECORD), params);
 }
 
-/* In one transaction, with the lock that lets one operator migrate at a time: looks whether somebody
- * else has applied it meanwhile. */
+/* In one transaction, with the lock that lets one operator migrate at a time: looks whether
+ * somebody else has applied it meanwhile. */
 static wf_status_t apply(wf_ctx_t *ctx, wf_migrate_report_t *out, wf_pg_conn_t *conn,
                          const migration_t *m, void (*say)(const char *file, void *baton),
                          void *baton)
@@ -175,18 +179,20 @@ static wf_status_t apply(wf_ctx_t *ctx, wf_migrate_report_t *out, wf_pg_conn_t *
     checksum = applied_checksum(applied, m);
     if (checksum && strcmp(checksum, m->checksum) != 0) {
         out->changed = m->name;
-        return wf_fail_public(ctx, WF_ECONFLICT, WFLOGNO(0302)
-                              "%s was applied and has been changed since: put the applied text back "
-                              "and write a new file",
-                              m->name);
+        return wf_fail_public(
+            ctx, WF_ECONFLICT,
+            WFLOGNO(0302) "%s was applied and has been changed since: put the applied text back "
+                          "and write a new file",
+            m->name);
     }
     if (checksum) {
         return wf_pg_commit(ctx, conn);
     }
     if (m->version < out->version) {
-        return wf_fail_public(ctx, WF_ECONFLICT, WFLOGNO(0303)
-                              "%s is not applied, but version %d is: give it the next number",
-                              m->name, out->version);
+        return wf_fail_public(
+            ctx, WF_ECONFLICT,
+            WFLOGNO(0303) "%s is not applied, but version %d is: give it the next number", m->name,
+            out->version);
     }
     if (say) {
         say(m->name, baton);

@@ -3,56 +3,56 @@
 /* $1 of every tenant statement is the company; row security is the second lock. Names are schema
  * qualified, and the session's search_path is pinned. */
 
-/* The records as the API shows them: sealed columns only as has_…. Two macros, so that a list, a look-up
- * and an audit row never show different members. */
-#define COMPANY_JSON                                                                               \
-    "json_build_object('id', c.id, 'slug', c.slug, 'name', c.name,"                                \
-    " 'display_name', c.display_name, 'email', c.email, 'phone', c.phone,"                         \
-    " 'subscription_plan', c.subscription_plan, 'status', c.status,"                               \
-    " 'max_whatsapp_accounts', c.max_whatsapp_accounts, 'max_flows', c.max_flows,"                 \
-    " 'max_monthly_messages', c.max_monthly_messages, 'settings', c.settings,"                     \
-    " 'metadata', c.metadata, 'suspension_reason', c.suspension_reason,"                           \
-    " 'activation_date', wflows.time_text(c.activation_date),"                                     \
-    " 'created_by', c.created_by, 'updated_by', c.updated_by,"                                     \
-    " 'created_at', wflows.time_text(c.created_at),"                                               \
+/* The records as the API shows them: sealed columns only as has_…. Two macros, so that a list, a
+ * look-up and an audit row never show different members. */
+#define COMPANY_JSON                                                               \
+    "json_build_object('id', c.id, 'slug', c.slug, 'name', c.name,"                \
+    " 'display_name', c.display_name, 'email', c.email, 'phone', c.phone,"         \
+    " 'subscription_plan', c.subscription_plan, 'status', c.status,"               \
+    " 'max_whatsapp_accounts', c.max_whatsapp_accounts, 'max_flows', c.max_flows," \
+    " 'max_monthly_messages', c.max_monthly_messages, 'settings', c.settings,"     \
+    " 'metadata', c.metadata, 'suspension_reason', c.suspension_reason,"           \
+    " 'activation_date', wflows.time_text(c.activation_date),"                     \
+    " 'created_by', c.created_by, 'updated_by', c.updated_by,"                     \
+    " 'created_at', wflows.time_text(c.created_at),"                               \
     " 'updated_at', wflows.time_text(c.updated_at))"
 
-#define ACCOUNT_JSON                                                                               \
-    "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                    \
-    " 'phone_number', a.phone_number, 'display_name', a.display_name,"                             \
-    " 'phone_number_id', a.phone_number_id, 'waba_id', a.waba_id, 'status', a.status,"             \
-    " 'is_default', a.is_default, 'default_flow_name', a.default_flow_name,"                       \
-    " 'flow_endpoint_timeout', a.flow_endpoint_timeout,"                                           \
-    " 'rate_limit_window_ms', a.rate_limit_window_ms,"                                             \
-    " 'rate_limit_max_requests', a.rate_limit_max_requests,"                                       \
-    " 'callback_webhook_url', a.callback_webhook_url,"                                             \
-    " 'callback_timeout', a.callback_timeout, 'callback_max_retries', a.callback_max_retries,"     \
-    " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"       \
-    " 'previous_key_until', wflows.time_text(a.previous_key_until),"                               \
-    " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                         \
-    " 'has_private_key', a.private_key is not null,"                                               \
-    " 'has_access_token', a.access_token is not null,"                                             \
-    " 'has_app_secret', a.app_secret is not null,"                                                 \
-    " 'has_verify_token', a.verify_token is not null,"                                             \
-    " 'has_callback_secret', a.callback_secret is not null,"                                       \
-    " 'settings', a.settings, 'features', a.features,"                                             \
-    " 'verification_status', a.verification_status,"                                               \
-    " 'last_verified_at', wflows.time_text(a.last_verified_at),"                                   \
-    " 'total_messages_sent', a.total_messages_sent,"                                               \
-    " 'total_flows_completed', a.total_flows_completed,"                                           \
-    " 'last_activity_at', wflows.time_text(a.last_activity_at),"                                   \
-    " 'created_by', a.created_by, 'updated_by', a.updated_by,"                                     \
-    " 'created_at', wflows.time_text(a.created_at),"                                               \
+#define ACCOUNT_JSON                                                                           \
+    "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                \
+    " 'phone_number', a.phone_number, 'display_name', a.display_name,"                         \
+    " 'phone_number_id', a.phone_number_id, 'waba_id', a.waba_id, 'status', a.status,"         \
+    " 'is_default', a.is_default, 'default_flow_name', a.default_flow_name,"                   \
+    " 'flow_endpoint_timeout', a.flow_endpoint_timeout,"                                       \
+    " 'rate_limit_window_ms', a.rate_limit_window_ms,"                                         \
+    " 'rate_limit_max_requests', a.rate_limit_max_requests,"                                   \
+    " 'callback_webhook_url', a.callback_webhook_url,"                                         \
+    " 'callback_timeout', a.callback_timeout, 'callback_max_retries', a.callback_max_retries," \
+    " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"   \
+    " 'previous_key_until', wflows.time_text(a.previous_key_until),"                           \
+    " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                     \
+    " 'has_private_key', a.private_key is not null,"                                           \
+    " 'has_access_token', a.access_token is not null,"                                         \
+    " 'has_app_secret', a.app_secret is not null,"                                             \
+    " 'has_verify_token', a.verify_token is not null,"                                         \
+    " 'has_callback_secret', a.callback_secret is not null,"                                   \
+    " 'settings', a.settings, 'features', a.features,"                                         \
+    " 'verification_status', a.verification_status,"                                           \
+    " 'last_verified_at', wflows.time_text(a.last_verified_at),"                               \
+    " 'total_messages_sent', a.total_messages_sent,"                                           \
+    " 'total_flows_completed', a.total_flows_completed,"                                       \
+    " 'last_activity_at', wflows.time_text(a.last_activity_at),"                               \
+    " 'created_by', a.created_by, 'updated_by', a.updated_by,"                                 \
+    " 'created_at', wflows.time_text(a.created_at),"                                           \
     " 'updated_at', wflows.time_text(a.updated_at))"
 
-#define FLOW_JSON                                                                                  \
-    "json_build_object('id', f.id, 'company_id', f.company_id, 'account_id', f.account_id,"        \
-    " 'name', f.name, 'display_name', f.display_name, 'status', f.status,"                         \
-    " 'active_version', f.active_version, 'meta_flow_id', f.meta_flow_id,"                         \
-    " 'latest_version', (select max(v.version) from wflows.flow_versions v"                        \
-    "  where v.company_id = f.company_id and v.flow_id = f.id),"                                   \
-    " 'created_by', f.created_by, 'updated_by', f.updated_by,"                                     \
-    " 'created_at', wflows.time_text(f.created_at),"                                               \
+#define FLOW_JSON                                                                           \
+    "json_build_object('id', f.id, 'company_id', f.company_id, 'account_id', f.account_id," \
+    " 'name', f.name, 'display_name', f.display_name, 'status', f.status,"                  \
+    " 'active_version', f.active_version, 'meta_flow_id', f.meta_flow_id,"                  \
+    " 'latest_version', (select max(v.version) from wflows.flow_versions v"                 \
+    "  where v.company_id = f.company_id and v.flow_id = f.id),"                            \
+    " 'created_by', f.created_by, 'updated_by', f.updated_by,"                              \
+    " 'created_at', wflows.time_text(f.created_at),"                                        \
     " 'updated_at', wflows.time_text(f.updated_at))"
 
 static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
@@ -116,8 +116,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     /* Two companies made at once must not both see room for one more. */
     [WF_SQL_COMPANY_CREATE_LOCK] = {"company_create_lock",
                                     "select pg_catalog.pg_advisory_xact_lock(131311467689844)", 0},
-    [WF_SQL_COMPANY_COUNT] =
-        {"company_count", "select count(*) from wflows.companies where deleted_at is null", 0},
+    [WF_SQL_COMPANY_COUNT] = {"company_count",
+                              "select count(*) from wflows.companies where deleted_at is null", 0},
     [WF_SQL_COMPANY_INSERT] =
         {"company_insert",
          "insert into wflows.companies as c (id, name, slug, display_name, email, phone,"
@@ -129,8 +129,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " from jsonb_populate_record(null::wflows.companies, $2::jsonb) n"
          " returning " COMPANY_JSON,
          3},
-    /* The first statement of every change below a company: changes of one company take turns, so that
-     * limits, version numbers and the default account need no locks of their own. */
+    /* The first statement of every change below a company: changes of one company take turns, so
+     * that limits, version numbers and the default account need no locks of their own. */
     [WF_SQL_COMPANY_LOCK] =
         {"company_lock",
          "select c.id, c.slug,"
@@ -144,19 +144,17 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     [WF_SQL_COMPANY_ROW] = {"company_row",
                             "select " COMPANY_JSON " from wflows.companies c where c.id = $1::uuid",
                             1},
-    [WF_SQL_COMPANY_LIST] =
-        {"company_list",
-         "select coalesce(json_agg(l.doc order by l.id), '[]') from ("
-         "select c.id, " COMPANY_JSON " as doc from wflows.companies c"
-         " where c.deleted_at is null and ($1::uuid is null or c.id > $1::uuid)"
-         " order by c.id limit $2::int) l",
-         2},
-    [WF_SQL_COMPANY_FIND] =
-        {"company_find",
-         "select " COMPANY_JSON " from wflows.companies c"
-         " where c.deleted_at is null and (c.id = $1::uuid or c.slug = $2)"
-         " order by (c.id = $1::uuid) desc nulls last limit 1",
-         2},
+    [WF_SQL_COMPANY_LIST] = {"company_list",
+                             "select coalesce(json_agg(l.doc order by l.id), '[]') from ("
+                             "select c.id, " COMPANY_JSON " as doc from wflows.companies c"
+                             " where c.deleted_at is null and ($1::uuid is null or c.id > $1::uuid)"
+                             " order by c.id limit $2::int) l",
+                             2},
+    [WF_SQL_COMPANY_FIND] = {"company_find",
+                             "select " COMPANY_JSON " from wflows.companies c"
+                             " where c.deleted_at is null and (c.id = $1::uuid or c.slug = $2)"
+                             " order by (c.id = $1::uuid) desc nulls last limit 1",
+                             2},
     [WF_SQL_COMPANY_UPDATE] =
         {"company_update",
          "update wflows.companies c set (name, display_name, email, phone, subscription_plan,"
@@ -241,12 +239,12 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          "select " ACCOUNT_JSON ", a.app_secret, a.private_key from wflows.whatsapp_accounts a"
          " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",
          2},
-    [WF_SQL_ACCOUNT_LIST] =
-        {"account_list",
-         "select coalesce(json_agg(" ACCOUNT_JSON " order by a.is_default desc, a.id), '[]')"
-         " from wflows.whatsapp_accounts a"
-         " where a.company_id = $1::uuid and a.deleted_at is null",
-         1},
+    [WF_SQL_ACCOUNT_LIST] = {"account_list",
+                             "select coalesce(json_agg(" ACCOUNT_JSON
+                             " order by a.is_default desc, a.id), '[]')"
+                             " from wflows.whatsapp_accounts a"
+                             " where a.company_id = $1::uuid and a.deleted_at is null",
+                             1},
     [WF_SQL_ACCOUNT_FIND] =
         {"account_find",
          "select " ACCOUNT_JSON " from wflows.whatsapp_accounts a"

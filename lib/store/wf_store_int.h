@@ -5,7 +5,8 @@
 #include "store/wf_sql.h"
 #include "store/wf_store.h"
 
-/* ---- one statement (wf_store.c) ------------------------------------------------------------------ */
+/* ---- one statement (wf_store.c)
+ * ------------------------------------------------------------------ */
 
 /* As the company: acquire, one round trip, release. */
 wf_status_t wf_store_query(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
@@ -25,7 +26,8 @@ int64_t wf_store_int(const wf_pg_result_t *res, int row, int column);
 /* `text` if it is a UUID, else NULL: a look-up by "id or name" asks for both in one statement. */
 const char *wf_store_uuid(const char *text);
 
-/* ---- one change (wf_change.c) ---------------------------------------------------------------------- */
+/* ---- one change (wf_change.c)
+ * ---------------------------------------------------------------------- */
 
 /* A transaction that writes its audit row and its outbox row, and after its commit deletes what is
  * cached of it. Used as: begin; work while WF_OK; end, whatever happened. */
@@ -34,8 +36,8 @@ typedef struct {
     const wf_actor_t *actor;
     const char *company_id; /* as stored: what is sealed is bound to its letters */
     const char *slug;
-    int64_t max_accounts, max_flows; /* the company's own or its plan's; 0: no limit */
-    int forget_contexts;             /* 1 unless the change is of one flow only */
+    int64_t max_accounts, max_flows;  /* the company's own or its plan's; 0: no limit */
+    int forget_contexts;              /* 1 unless the change is of one flow only */
     apr_array_header_t *forget_flows; /* of const char *: flow names */
     wf_pg_conn_t *conn;
     int touched; /* something was changed and audited */
@@ -55,21 +57,22 @@ wf_status_t wf_change_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_change_t *cha
 /* The same where one row with JSON in its first column comes back; WF_ENOTFOUND for none. */
 wf_status_t wf_change_exec_json(wf_ctx_t *ctx, wf_json_t **doc, wf_change_t *change, wf_sql_id_t id,
                                 const wf_pg_param_t *params) WF_MUST_CHECK;
-/* The audit row: members that differ between the two (either may be NULL). Writes none where nothing
- * differs. `type` is the first word of `action`. */
+/* The audit row: members that differ between the two (either may be NULL). Writes none where
+ * nothing differs. `type` is the first word of `action`. */
 wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *action,
                             const char *resource_id, const wf_json_t *old_doc,
                             const wf_json_t *new_doc) WF_MUST_CHECK;
 void wf_change_forget_flow(wf_change_t *change, const char *flow_name);
-/* Commits if `st` is WF_OK, else rolls back; returns how it ended. Redis being down is no failure: the
- * outbox has it. */
+/* Commits if `st` is WF_OK, else rolls back; returns how it ended. Redis being down is no failure:
+ * the outbox has it. */
 wf_status_t wf_change_end(wf_ctx_t *ctx, wf_change_t *change, wf_status_t st) WF_MUST_CHECK;
 
 /* WF_ELIMIT where `used` of the tighter of two limits (0: none) are taken; `what` names them. */
 wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t other,
                             const char *what) WF_MUST_CHECK;
 
-/* ---- input (wf_fields.c) ----------------------------------------------------------------------------- */
+/* ---- input (wf_fields.c)
+ * ----------------------------------------------------------------------------- */
 
 typedef enum {
     WF_FIELD_TEXT,   /* min to max characters, none of them a control character */
@@ -91,11 +94,12 @@ typedef struct {
     unsigned flags;
     int64_t min, max;
     int (*is)(const char *text);
-    const char *expected; /* FORM: what `is` wants, in words; WORD: the words, separated by spaces */
+    const char
+        *expected; /* FORM: what `is` wants, in words; WORD: the words, separated by spaces */
 } wf_field_t;
 
-/* Every problem at once in the public text ("slug: …; name: …"): unknown members, missing ones (when
- * `making`), wrong types, lengths and forms. */
+/* Every problem at once in the public text ("slug: …; name: …"): unknown members, missing ones
+ * (when `making`), wrong types, lengths and forms. */
 wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
                             const wf_json_t *object, int making) WF_MUST_CHECK;
 /* RFC 7396: a new value; shares what it can with `target` and `patch`. */
@@ -113,7 +117,8 @@ int wf_form_is_phone(const char *text);
 int wf_form_is_email(const char *text);
 int wf_form_is_url(const char *text); /* http(s), no user name, no space */
 
-/* ---- keys and cache ------------------------------------------------------------------------------------ */
+/* ---- keys and cache
+ * ------------------------------------------------------------------------------------ */
 
 /* In the open transaction: the current data key, or the one with this id. The caller wipes. */
 wf_status_t wf_data_key_read(wf_ctx_t *ctx, wf_data_key_t *out, wf_pg_conn_t *conn,

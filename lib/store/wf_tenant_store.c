@@ -1,7 +1,7 @@
 #include "store/wf_store_int.h"
 
-/* The first cell of a one-row answer; NULL in it is a miss, of which nothing is recorded: unknown slugs
- * are what the internet sends. */
+/* The first cell of a one-row answer; NULL in it is a miss, of which nothing is recorded: unknown
+ * slugs are what the internet sends. */
 static wf_status_t take_text(const char **text, size_t *len, const wf_pg_result_t *res)
 {
     *text = wf_pg_rows(res) == 1 ? wf_pg_cell(res, 0, 0) : NULL;
