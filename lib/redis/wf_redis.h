@@ -1,5 +1,5 @@
-/* L2: Redis over hiredis 0.14 API (its only user). Pipelines and scripts; a connection whose context
- * has an error is closed, never reused. */
+/* L2: Redis over hiredis 0.14 API (its only user). Pipelines and scripts; a connection whose
+ * context has an error is closed, never reused. */
 #ifndef WF_REDIS_H
 #define WF_REDIS_H
 
@@ -9,9 +9,11 @@
 typedef struct wf_redis_t wf_redis_t; /* a pool of connections, one per process; thread-safe */
 
 typedef struct {
-    const char *url;      /* redis://[user[:password]@]host[:port][/db], unix:///path[?db=n] */
-    apr_interval_time_t connect_timeout;
-    apr_interval_time_t command_timeout;
+    /* redis://[user[:password]@]host[:port][/db] or unix://[user[:password]@]/path[?db=n]; user and
+     * password percent-encoded, the user empty where Redis has only a password. */
+    const char *url;
+    apr_interval_time_t connect_timeout; /* the look-up of a host name is not bounded by it */
+    apr_interval_time_t command_timeout; /* for a whole batch */
     wf_pool_conf_t pool;
 } wf_redis_conf_t;
 
@@ -40,7 +42,8 @@ typedef struct wf_redis_reply_t {
     size_t count;
 } wf_redis_reply_t;
 
-/* A batch: commands queued, sent in one write, answered in one round trip. */
+/* A batch: commands queued, sent in one write, answered in one round trip. It and its replies live
+ * in ctx->pool. It runs once. */
 typedef struct wf_redis_batch_t wf_redis_batch_t;
 wf_redis_batch_t *wf_redis_batch(wf_ctx_t *ctx, wf_redis_t *redis);
 /* argv with lengths (%b style); copies. Returns the index of its reply. */
@@ -58,19 +61,24 @@ void wf_redis_script_init(wf_redis_script_t *script);
 int wf_redis_add_script(wf_redis_batch_t *batch, const wf_redis_script_t *script, int keys,
                         int argc, const char *const *argv, const size_t *lens);
 
-/* One round trip (two when a script had to be loaded, once per server start). A reply that is a
- * Redis error is WF_OK here and is_error there. Expected failure: WF_EUNAVAIL (down, timed out,
- * breaker open): nothing can be said of what was done. Counts one round trip in the stats. */
+/* One round trip (two when a script had to be loaded, once per server start; the script then runs
+ * after the rest of the batch). A reply that is a Redis error is WF_OK here and is_error there.
+ * Expected failure: WF_EUNAVAIL (down, still loading its data, a read-only replica, timed out,
+ * breaker open): nothing can be said of what was done. */
 wf_status_t wf_redis_run(wf_ctx_t *ctx, wf_redis_batch_t *batch) WF_MUST_CHECK;
+/* Of a batch that ran with WF_OK; NULL otherwise. */
 const wf_redis_reply_t *wf_redis_reply(const wf_redis_batch_t *batch, int index);
 
-/* One way: sends and does not wait; replies are read (and errors logged) before the next use of that
- * connection, which belongs to the caller's thread alone. For the group writer's session cache. */
+/* One way: sends and never waits, not for a connection either; replies are read before the next
+ * flush (errors are logged, once a second). Belongs to one thread. For the group writer's session
+ * cache. */
 typedef struct wf_redis_feed_t wf_redis_feed_t;
 wf_status_t wf_redis_feed_make(wf_ctx_t *ctx, wf_redis_feed_t **out, apr_pool_t *pool,
                                const wf_redis_conf_t *conf) WF_MUST_CHECK;
-void wf_redis_feed_add(wf_redis_feed_t *feed, int argc, const char *const *argv, const size_t *lens);
-/* Writes what was added. WF_EUNAVAIL drops it. */
+void wf_redis_feed_add(wf_redis_feed_t *feed, int argc, const char *const *argv,
+                       const size_t *lens);
+/* Writes what was added, as far as the socket takes it; the rest goes out with the next flush. If
+ * there is no connection it is dropped: WF_EUNAVAIL, logged once a second. */
 wf_status_t wf_redis_feed_flush(wf_ctx_t *ctx, wf_redis_feed_t *feed) WF_MUST_CHECK;
 
 typedef struct {

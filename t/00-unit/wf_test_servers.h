@@ -107,7 +107,20 @@ static inline void wf_test_server_signal(const wf_test_server_t *server, int sig
     }
 }
 
-/* A zombie counts as gone: its parent may be another process of the test program. */
+static inline size_t wf_test_count_threads(pid_t pid)
+{
+    char pattern[64];
+    glob_t found;
+    size_t n;
+
+    snprintf(pattern, sizeof(pattern), "/proc/%ld/task/*", (long)pid);
+    n = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return n;
+}
+
+/* A zombie counts as gone, because its parent may be another process of the test program; but not
+ * while it has threads, which hold its sockets open. */
 static inline int wf_test_is_running(pid_t pid)
 {
     char path[64], text[256] = "";
@@ -124,7 +137,7 @@ static inline int wf_test_is_running(pid_t pid)
     }
     fclose(f);
     after_name = strrchr(text, ')');
-    return after_name && strncmp(after_name, ") Z", 3) != 0;
+    return after_name && (strncmp(after_name, ") Z", 3) != 0 || wf_test_count_threads(pid) > 1);
 }
 
 /* Sends `sig` and waits until the process is gone; it may be our child or not. */
