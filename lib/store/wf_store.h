@@ -18,7 +18,12 @@ typedef struct {
     wf_pg_t *pg;
     wf_redis_t *redis;  /* NULL: none configured (some wflowsctl commands) */
     const char *prefix; /* of every Redis key: "wf:" */
+    /* The server-side scripts with their digests. Made once by the runtime's owner; no statics, because each
+     * module has its own copy of this library. */
+    const struct wf_store_scripts_t *scripts;
 } wf_store_t;
+
+const struct wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool);
 
 /* Who changes something, for the audit row. */
 typedef struct {
@@ -220,6 +225,116 @@ wf_status_t wf_usage_add(wf_ctx_t *ctx, const wf_store_t *store, const char *com
 wf_status_t wf_usage_load(wf_ctx_t *ctx, int64_t *n, const wf_store_t *store,
                           const char *company_id, const char *month,
                           const char *metric) WF_MUST_CHECK;
+
+/* ---- admission (wf_admit_store.c): one Redis round trip ----------------------------------------------- */
+
+/* What the record is cached with, so that the script need not read JSON. */
+typedef struct {
+    const char *status;     /* "active", "inactive", "none" */
+    const char *record;     /* tenant record text; "" when none */
+    size_t record_len;
+    int64_t company_max, company_window_ms; /* 0: no limit */
+    int64_t account_max, account_window_ms;
+    int64_t quota;
+    const char *account_id; /* "-": none */
+} wf_ctx_entry_t;
+
+typedef struct {
+    const char *slug;
+    const char *account; /* as named; NULL: default */
+    int charge;
+    int64_t platform_max, platform_window_ms;
+} wf_admit_query_t;
+
+typedef enum { WF_ADMIT_REPLY_MISS, WF_ADMIT_REPLY_ENTRY, WF_ADMIT_REPLY_LIMITED, WF_ADMIT_REPLY_QUOTA } wf_admit_reply_kind_t;
+
+typedef struct {
+    wf_admit_reply_kind_t kind;
+    const char *generation; /* with MISS: to be handed to wf_admit_save */
+    const char *status;     /* as cached */
+    wf_slice_t record;
+    const char *scope; /* of the limit that refused or is tightest; NULL: none */
+    int64_t max, window_ms, remaining, reset_us;
+    int quota_unseeded; /* the month's counter does not know what PostgreSQL has */
+} wf_admit_reply_t;
+
+/* Reads the cached context, applies the limits (GCRA: a burst of `max`, refilled evenly over the window)
+ * and the quota. Expected failure: WF_EUNAVAIL. */
+wf_status_t wf_admit_query(wf_ctx_t *ctx, wf_admit_reply_t *out, const wf_store_t *store,
+                           const wf_admit_query_t *query) WF_MUST_CHECK;
+/* Caches the entry, unless the company changed since `generation` was read, and asks again, in one round
+ * trip. */
+wf_status_t wf_admit_save(wf_ctx_t *ctx, wf_admit_reply_t *out, const wf_store_t *store,
+                          const wf_admit_query_t *query, const wf_ctx_entry_t *entry,
+                          const char *generation) WF_MUST_CHECK;
+/* Tells the month's counter what PostgreSQL had counted before. */
+wf_status_t wf_use_seed(wf_ctx_t *ctx, const wf_store_t *store, const char *slug, const char *month,
+                        int64_t base) WF_MUST_CHECK;
+/* "2026-11" in UTC. */
+const char *wf_month(apr_pool_t *pool, apr_time_t t);
+
+/* ---- exchange (wf_exchange_store.c): the second Redis round trip ------------------------------------------ */
+
+typedef struct {
+    const wf_tenant_t *tenant;
+    const char *token_hash;   /* NULL: the token names nobody */
+    const char *flow_name;    /* NULL: the session's, then `default_flow` */
+    int flow_version;         /* 0: the active one */
+    const char *default_flow; /* NULL: none */
+    int count_use;            /* one more message of this month */
+} wf_exchange_query_t;
+
+typedef struct {
+    wf_session_t *session;  /* NULL: none seen */
+    int session_known;      /* 1: PostgreSQL or the cache answered for it; 0: only that the cache has none */
+    wf_flow_plan_t plan;    /* plan.plan NULL: no such flow */
+    int flow_cached, session_cached;
+} wf_exchange_state_t;
+
+/* Session and plan, from Redis in one round trip; what it lacks comes from PostgreSQL (a plan always; a
+ * session only when Redis is down, because the commit tells when the cache was wrong). */
+wf_status_t wf_exchange_load(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_store_t *store,
+                             const wf_exchange_query_t *query) WF_MUST_CHECK;
+/* The plan of one version (0: active), from the cache or PostgreSQL; WF_ENOTFOUND. */
+wf_status_t wf_exchange_plan(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_t *store,
+                             const wf_tenant_t *tenant, const char *name, int version) WF_MUST_CHECK;
+
+/* ---- sessions (wf_session_store.c) ---------------------------------------------------------------------------- */
+
+/* From PostgreSQL. WF_ENOTFOUND. */
+wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t *store,
+                            const char *company_id, const char *token_hash) WF_MUST_CHECK;
+
+#define WF_STEP_PARAMS 15
+
+/* One step on its way to the database; made by the request's thread, filled by whoever commits it. */
+typedef struct wf_step_t {
+    wf_pg_param_t params[WF_STEP_PARAMS];
+    const char *company_id;
+    const char *redis_key, *flow_ref; /* for the cache */
+    const char *record;
+    size_t record_len;
+    int cache_ttl_s;
+    /* result */
+    wf_status_t status;       /* WF_OK; WF_ECONFLICT: `stored` is what PostgreSQL has; or a failure */
+    const char *stored;       /* in the pool of the context it was made with; NULL: no such session */
+    size_t stored_len;
+    wf_ctx_t *ctx;
+} wf_step_t;
+
+wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_t *tenant,
+                        const wf_session_t *session, const char *api_version,
+                        const wf_json_t *response);
+/* Commits the steps as one transaction in one round trip; where one of them fails, each alone. Results are in
+ * the steps. `ctx` is the committing thread's own. */
+void wf_steps_commit(wf_ctx_t *ctx, const wf_store_t *store, wf_step_t **steps, int count);
+/* Sends the committed sessions to the cache, one way. */
+void wf_steps_publish(wf_ctx_t *ctx, wf_redis_feed_t *feed, wf_step_t **steps, int count);
+
+/* Stores an error notification (WHATSAPP.md 1.11) as an event; the same one twice is one. */
+wf_status_t wf_error_event_save(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                const char *account_id, const char *dedup_key,
+                                const char *payload) WF_MUST_CHECK;
 
 /* ---- cache invalidation (wf_cache_store.c) ----------------------------------------------------------- */
 

@@ -1,0 +1,167 @@
+#include "store/wf_store.h"
+#include "store/wf_keys.h"
+#include "store/wf_sql.h"
+
+#include <string.h>
+
+wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t *store,
+                            const char *company_id, const char *token_hash)
+{
+    const wf_pg_param_t params[] = {company_id, token_hash};
+    wf_pg_conn_t *conn = NULL;
+    wf_pg_result_t *res;
+    const char *record;
+    wf_status_t st;
+
+    *out = NULL;
+    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
+        return st;
+    }
+    st = wf_pg_exec(ctx, &res, conn, &wf_sql_session_load, params);
+    wf_pg_release(store->pg, conn);
+    if (st != WF_OK) {
+        return st;
+    }
+    record = wf_pg_rows(res) == 1 ? wf_pg_cell(res, 0, 0) : NULL;
+    return record ? wf_session_parse(ctx, out, record, strlen(record)) : WF_ENOTFOUND;
+}
+
+wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_t *tenant,
+                        const wf_session_t *s, const char *api_version, const wf_json_t *response)
+{
+    wf_step_t *step = apr_pcalloc(ctx->pool, sizeof(*step));
+    int64_t left_s = apr_time_sec(s->expires_at - wf_now(ctx));
+    int completed = strcmp(s->status, WF_SESSION_COMPLETED) == 0;
+
+    step->ctx = ctx;
+    step->company_id = s->company_id;
+    step->record = wf_session_format(ctx->pool, s, &step->record_len);
+    step->redis_key =
+        apr_psprintf(ctx->pool, WF_KEY_SESSION, store->prefix, tenant->company.slug, s->token_hash);
+    step->flow_ref = apr_psprintf(ctx->pool, "%s@%d", s->flow_name, s->flow_version);
+    step->cache_ttl_s = left_s < 1 ? 1
+                        : left_s > WF_TTL_SESSION_MAX_S ? WF_TTL_SESSION_MAX_S
+                                                        : (int)left_s;
+    step->params[0] = s->company_id;
+    step->params[1] = s->id;
+    step->params[2] = s->account_id;
+    step->params[3] = s->flow_id;
+    step->params[4] = s->flow_name;
+    step->params[5] = apr_itoa(ctx->pool, s->flow_version);
+    step->params[6] = s->token_hash;
+    step->params[7] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, s->step);
+    step->params[8] = s->status;
+    step->params[9] = s->screen;
+    step->params[10] = step->record;
+    step->params[11] = api_version;
+    step->params[12] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, (int64_t)s->expires_at);
+    step->params[13] = completed ? "t" : "f";
+    step->params[14] = response ? wf_json_text(ctx->pool, response, NULL) : NULL;
+    step->status = WF_EUNAVAIL;
+    return step;
+}
+
+static void read_outcome(wf_step_t *step, const wf_pg_result_t *res)
+{
+    const char *outcome = wf_pg_rows(res) == 1 ? wf_pg_cell(res, 0, 0) : NULL;
+    const char *stored;
+
+    if (outcome && strcmp(outcome, "committed") == 0) {
+        step->status = WF_OK;
+    } else if (outcome && strcmp(outcome, "conflict") == 0) {
+        step->status = WF_ECONFLICT;
+        stored = wf_pg_cell(res, 0, 1);
+        if (stored) {
+            step->stored_len = wf_pg_cell_len(res, 0, 1);
+            step->stored = apr_pstrmemdup(step->ctx->pool, stored, step->stored_len);
+        }
+    } else {
+        step->status = WF_EINTERNAL;
+    }
+}
+
+/* One transaction, one round trip. The steps' own status is set only on WF_OK. */
+static wf_status_t commit_group(wf_ctx_t *ctx, const wf_store_t *store, wf_step_t **steps,
+                                int count)
+{
+    wf_pg_conn_t *conn = NULL;
+    wf_pg_pipe_t *pipe;
+    wf_status_t st;
+    int i;
+
+    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
+        return st;
+    }
+    pipe = wf_pg_pipe(ctx, conn);
+    for (i = 0; i < count && st == WF_OK; i++) {
+        st = wf_pg_pipe_add(ctx, pipe, &wf_sql_session_step, steps[i]->params);
+    }
+    if (st == WF_OK) {
+        st = wf_pg_pipe_run(ctx, pipe);
+    }
+    for (i = 0; i < count && st == WF_OK; i++) {
+        read_outcome(steps[i], wf_pg_pipe_result(pipe, i));
+    }
+    wf_pg_release(store->pg, conn);
+    return st;
+}
+
+void wf_steps_commit(wf_ctx_t *ctx, const wf_store_t *store, wf_step_t **steps, int count)
+{
+    wf_status_t st = commit_group(ctx, store, steps, count);
+    int i;
+
+    if (st == WF_OK) {
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        /* An outage fails them all; anything else is one step's own fault, and must not be the others'.
+         * After an outage nobody knows whether the group was committed: the caller is told
+         * WF_EUNAVAIL, the phone asks again, and the stored step then answers the repetition. */
+        if (st == WF_EUNAVAIL || count == 1) {
+            steps[i]->status = st;
+        } else {
+            wf_ctx_clear(ctx);
+            wf_status_t alone = commit_group(ctx, store, &steps[i], 1);
+            if (alone != WF_OK) {
+                steps[i]->status = alone;
+            }
+        }
+    }
+}
+
+void wf_steps_publish(wf_ctx_t *ctx, wf_redis_feed_t *feed, wf_step_t **steps, int count)
+{
+    int i, any = 0;
+
+    for (i = 0; i < count; i++) {
+        const wf_step_t *s = steps[i];
+        if (s->status == WF_OK) {
+            const char *set[] = {"HSET", s->redis_key, "rec", s->record, "flow", s->flow_ref};
+            const char *expire[] = {"EXPIRE", s->redis_key, apr_itoa(ctx->pool, s->cache_ttl_s)};
+            size_t lens[] = {4, strlen(s->redis_key), 3, s->record_len, 4, strlen(s->flow_ref)};
+            wf_redis_feed_add(feed, 6, set, lens);
+            wf_redis_feed_add(feed, 3, expire, NULL);
+            any = 1;
+        }
+    }
+    if (any && wf_redis_feed_flush(ctx, feed) != WF_OK) {
+        wf_ctx_clear(ctx); /* a stale copy is found out by the next commit */
+    }
+}
+
+wf_status_t wf_error_event_save(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                const char *account_id, const char *dedup_key, const char *payload)
+{
+    const wf_pg_param_t params[] = {company_id, account_id, dedup_key, payload};
+    wf_pg_conn_t *conn = NULL;
+    wf_pg_result_t *res;
+    wf_status_t st;
+
+    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
+        return st;
+    }
+    st = wf_pg_exec(ctx, &res, conn, &wf_sql_flow_error_event, params);
+    wf_pg_release(store->pg, conn);
+    return st;
+}
