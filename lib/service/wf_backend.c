@@ -18,23 +18,29 @@ static wf_status_t sign(wf_ctx_t *ctx, apr_table_t *headers, const wf_service_t 
                         const wf_tenant_t *tenant, const wf_account_t *account, const char *body,
                         size_t len)
 {
-    wf_delivery_secret_t secrets[1];
-    wf_secret_t secret;
+    wf_delivery_headers_t signed_by;
+    wf_secret_t sealed, secret;
     char id[WF_UUID_LEN + 1];
     wf_status_t st;
 
-    st = wf_account_secret(ctx, &secret, tenant, account, service->ring, "callback_secret",
+    st = wf_account_secret(ctx, &sealed, tenant, account, service->ring, "callback_secret",
                            account->callback_secret);
-    if (st != WF_OK) {
-        return st;
+    if (st == WF_OK) {
+        st = wf_delivery_secret_parse(ctx, &secret, (const char *)sealed.data);
     }
-    if ((st = wf_uuid_v7(ctx, id)) != WF_OK) {
-        return st;
+    if (st == WF_OK) {
+        st = wf_uuid_v7(ctx, id);
     }
-    secrets[0].data = (const char *)secret.data;
-    secrets[0].len = secret.len;
-    return wf_delivery_sign(ctx, headers, secrets, 1, apr_pstrcat(ctx->pool, "msg_", id, NULL),
-                            apr_time_sec(wf_now(ctx)), body, len);
+    if (st == WF_OK) {
+        st = wf_delivery_sign(ctx, &signed_by, &secret, 1, apr_pstrcat(ctx->pool, "msg_", id, NULL),
+                              body, len);
+    }
+    if (st == WF_OK) {
+        apr_table_setn(headers, WF_DELIVERY_ID_HEADER, signed_by.id);
+        apr_table_setn(headers, WF_DELIVERY_TIMESTAMP_HEADER, signed_by.timestamp);
+        apr_table_setn(headers, WF_DELIVERY_SIGNATURE_HEADER, signed_by.signature);
+    }
+    return st;
 }
 
 static apr_interval_time_t time_allowed(const wf_account_t *account, const wf_outcome_t *outcome)

@@ -17,7 +17,7 @@ wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t 
     if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
         return st;
     }
-    st = wf_pg_exec(ctx, &res, conn, &wf_sql_session_load, params);
+    st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_SESSION_LOAD), params);
     wf_pg_release(store->pg, conn);
     if (st != WF_OK) {
         return st;
@@ -94,7 +94,7 @@ static wf_status_t commit_group(wf_ctx_t *ctx, const wf_store_t *store, wf_step_
     }
     pipe = wf_pg_pipe(ctx, conn);
     for (i = 0; i < count && st == WF_OK; i++) {
-        st = wf_pg_pipe_add(ctx, pipe, &wf_sql_session_step, steps[i]->params);
+        st = wf_pg_pipe_add(ctx, pipe, wf_sql(WF_SQL_SESSION_STEP), steps[i]->params);
     }
     if (st == WF_OK) {
         st = wf_pg_pipe_run(ctx, pipe);
@@ -161,7 +161,7 @@ wf_status_t wf_error_event_save(wf_ctx_t *ctx, const wf_store_t *store, const ch
     if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
         return st;
     }
-    st = wf_pg_exec(ctx, &res, conn, &wf_sql_flow_error_event, params);
+    st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_FLOW_ERROR_EVENT), params);
     wf_pg_release(store->pg, conn);
     return st;
 }
