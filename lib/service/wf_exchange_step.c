@@ -287,7 +287,7 @@ static void answer(wf_ctx_t *ctx, step_t *s, const wf_outcome_t *outcome)
     if (outcome->kind == WF_OUTCOME_REPEAT) {
         wf_metric_add(m, WF_METRIC_SESSION_REPEATED, 1);
         x->out->session_id = s->state.session ? s->state.session->id : NULL;
-    } else if (s->token_hash) {
+    } else if (outcome->session) {
         x->out->session_id = outcome->session->id;
         if (outcome->session->step == 1) {
             wf_metric_add(m, WF_METRIC_SESSION_STARTED, 1);
@@ -363,6 +363,7 @@ static int attempt(wf_ctx_t *ctx, step_t *s)
         .session = s->state.session,
         .anonymous = s->token_hash == NULL,
         .flow_name = s->state.plan.name,
+        .flow_version = s->state.plan.version,
         .company = s->company,
         .repeat_window = x->service->conf.repeat_window,
     };
@@ -386,7 +387,7 @@ static int attempt(wf_ctx_t *ctx, step_t *s)
         unavailable(ctx, x, st == WF_OK ? WF_EINTERNAL : st, "the flow could not be computed");
         return 1;
     }
-    if (outcome.kind == WF_OUTCOME_REPEAT || !s->token_hash) {
+    if (outcome.kind == WF_OUTCOME_REPEAT || !outcome.session) {
         answer(ctx, s, &outcome);
         return 1;
     }
