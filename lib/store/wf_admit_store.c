@@ -245,10 +245,12 @@ wf_status_t wf_admit_save(wf_ctx_t *ctx, wf_admit_reply_t *out, const wf_store_t
     lens[6] = entry->record_len;
     wf_redis_add_script(batch, &store->scripts->save_context, 3, 8, argv, lens);
     asked = ask(ctx, batch, store, query);
-    if ((st = wf_redis_run(ctx, batch)) != WF_OK) {
+    if ((st = wf_redis_run(ctx, batch)) != WF_OK ||
+        (st = read_answer(ctx, out, batch, asked)) != WF_OK) {
         return st;
     }
-    return read_answer(ctx, out, batch, asked);
+    /* The first save after a start of Redis loads its script and so runs behind the question. */
+    return out->kind == WF_ADMIT_REPLY_MISS ? wf_admit_query(ctx, out, store, query) : WF_OK;
 }
 
 wf_status_t wf_use_seed(wf_ctx_t *ctx, const wf_store_t *store, const char *slug, const char *month,

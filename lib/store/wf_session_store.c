@@ -1,6 +1,5 @@
-#include "store/wf_store.h"
+#include "store/wf_store_int.h"
 #include "store/wf_keys.h"
-#include "store/wf_sql.h"
 
 #include <string.h>
 
@@ -8,22 +7,18 @@ wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t 
                             const char *company_id, const char *token_hash)
 {
     const wf_pg_param_t params[] = {company_id, token_hash};
-    wf_pg_conn_t *conn = NULL;
     wf_pg_result_t *res;
     const char *record;
     wf_status_t st;
 
     *out = NULL;
-    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
-        return st;
-    }
-    st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_SESSION_LOAD), params);
-    wf_pg_release(store->pg, conn);
+    /* The function sets the tenant itself: one round trip. */
+    st = wf_store_query_plain(ctx, &res, store, WF_SQL_SESSION_LOAD, params);
     if (st != WF_OK) {
         return st;
     }
     record = wf_pg_rows(res) == 1 ? wf_pg_cell(res, 0, 0) : NULL;
-    return record ? wf_session_parse(ctx, out, record, strlen(record)) : WF_ENOTFOUND;
+    return record ? wf_session_parse(ctx, out, record, wf_pg_cell_len(res, 0, 0)) : WF_ENOTFOUND;
 }
 
 wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_t *tenant,
@@ -80,15 +75,17 @@ static void read_outcome(wf_step_t *step, const wf_pg_result_t *res)
     }
 }
 
-/* One transaction, one round trip. The steps' own status is set only on WF_OK. */
-static wf_status_t commit_group(wf_ctx_t *ctx, const wf_store_t *store, wf_step_t **steps,
-                                int count)
+/* One transaction, one round trip. The steps' own status is set only on WF_OK. *again: certainly nothing was
+ * committed, and another connection may do better. */
+static wf_status_t commit_once(wf_ctx_t *ctx, int *again, const wf_store_t *store,
+                               wf_step_t **steps, int count)
 {
     wf_pg_conn_t *conn = NULL;
     wf_pg_pipe_t *pipe;
     wf_status_t st;
     int i;
 
+    *again = 0;
     if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
         return st;
     }
@@ -102,7 +99,21 @@ static wf_status_t commit_group(wf_ctx_t *ctx, const wf_store_t *store, wf_step_
     for (i = 0; i < count && st == WF_OK; i++) {
         read_outcome(steps[i], wf_pg_pipe_result(pipe, i));
     }
+    *again = st == WF_EUNAVAIL && wf_pg_retryable(conn);
     wf_pg_release(store->pg, conn);
+    return st;
+}
+
+static wf_status_t commit_group(wf_ctx_t *ctx, const wf_store_t *store, wf_step_t **steps,
+                                int count)
+{
+    int again;
+    wf_status_t st = commit_once(ctx, &again, store, steps, count);
+
+    if (again) {
+        wf_ctx_clear(ctx);
+        st = commit_once(ctx, &again, store, steps, count);
+    }
     return st;
 }
 
@@ -154,14 +165,7 @@ wf_status_t wf_error_event_save(wf_ctx_t *ctx, const wf_store_t *store, const ch
                                 const char *account_id, const char *dedup_key, const char *payload)
 {
     const wf_pg_param_t params[] = {company_id, account_id, dedup_key, payload};
-    wf_pg_conn_t *conn = NULL;
     wf_pg_result_t *res;
-    wf_status_t st;
 
-    if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
-        return st;
-    }
-    st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_FLOW_ERROR_EVENT), params);
-    wf_pg_release(store->pg, conn);
-    return st;
+    return wf_store_query_plain(ctx, &res, store, WF_SQL_FLOW_ERROR_EVENT, params);
 }
