@@ -1,0 +1,171 @@
+#include "service/wf_metrics.h"
+
+#include <string.h>
+
+/* The last of the statuses stands for all others. */
+static const int statuses[WF_METRIC_STATUSES] = {200, 204, 304, 400, 401, 403, 404, 405,
+                                                 413, 421, 427, 429, 432, 500, 503, 0};
+
+/* Upper bounds: dense where an exchange lives, up to Meta's limit of 10 s. */
+static const struct {
+    apr_interval_time_t us;
+    const char *seconds;
+} bounds[WF_METRIC_BUCKETS] = {
+    {500, "0.0005"},  {1000, "0.001"},  {2500, "0.0025"}, {5000, "0.005"},  {10000, "0.01"},
+    {25000, "0.025"}, {50000, "0.05"},  {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},
+    {1000000, "1"},   {2500000, "2.5"}, {5000000, "5"},   {10000000, "10"},
+};
+
+static const char *const routes[WF_ROUTE_COUNT] = {
+    [WF_ROUTE_ENDPOINT] = "endpoint", [WF_ROUTE_WEBHOOK] = "webhook", [WF_ROUTE_ADMIN] = "admin",
+    [WF_ROUTE_HEALTH] = "health",     [WF_ROUTE_METRICS] = "metrics", [WF_ROUTE_OTHER] = "other"};
+
+static const struct {
+    const char *name, *labels;
+} counters[WF_METRIC_COUNT] = {
+#define COUNTER_ROW(id, name, labels) {name, labels},
+    WF_METRICS(COUNTER_ROW)
+#undef COUNTER_ROW
+};
+
+static const struct {
+    const char *name, *help;
+} helps[] = {
+    {"wflows_crypto_failures_total", "Requests refused by the cryptography, by reason."},
+    {"wflows_rsa_private_operations_total", "RSA private key operations."},
+    {"wflows_cache_total", "Look-ups in Redis and in the table of parsed keys, by result."},
+    {"wflows_limit_refusals_total", "Requests refused by a rate limit or a quota."},
+    {"wflows_exchanges_total", "Decrypted flow requests, by action."},
+    {"wflows_sessions_total", "Flow sessions, by what happened to them."},
+    {"wflows_answers_replaced_total", "Answers that failed our own check and were replaced."},
+    {"wflows_flow_tokens_refused_total", "Flow tokens answered with 427."},
+    {"wflows_session_steps_total", "Session steps committed."},
+    {"wflows_session_step_groups_total", "Transactions that committed them."},
+    {"wflows_session_step_failures_total", "Session steps that could not be committed."},
+    {"wflows_backend_requests_total", "Exchanges asked of the companies' own servers, by result."},
+};
+
+static uint64_t get(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void add(_Atomic uint64_t *value, uint64_t n)
+{
+    atomic_fetch_add_explicit(value, n, memory_order_relaxed);
+}
+
+void wf_metrics_request(wf_metrics_t *m, wf_route_t route, int http_status,
+                        apr_interval_time_t took)
+{
+    int status = 0, bucket = 0;
+
+    if ((unsigned)route >= WF_ROUTE_COUNT) {
+        route = WF_ROUTE_OTHER;
+    }
+    if (took < 0) {
+        took = 0; /* the clock was set back */
+    }
+    while (status < WF_METRIC_STATUSES - 1 && statuses[status] != http_status) {
+        status++;
+    }
+    while (bucket < WF_METRIC_BUCKETS && took > bounds[bucket].us) {
+        bucket++;
+    }
+    add(&m->requests[route][status], 1);
+    add(&m->buckets[route][bucket], 1);
+    add(&m->duration_us[route], (uint64_t)took);
+}
+
+static const char *help_of(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(helps) / sizeof(helps[0]); i++) {
+        if (strcmp(helps[i].name, name) == 0) {
+            return helps[i].help;
+        }
+    }
+    return "";
+}
+
+static void format_counters(wf_buf_t *out, const wf_metrics_t *m)
+{
+    const char *last = "";
+    int i;
+
+    for (i = 0; i < WF_METRIC_COUNT; i++) {
+        const char *name = counters[i].name, *labels = counters[i].labels;
+
+        if (strcmp(name, last) != 0) {
+            wf_buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help_of(name), name);
+            last = name;
+        }
+        wf_buf_printf(out, "%s%s%s%s %" APR_UINT64_T_FMT "\n", name, *labels ? "{" : "", labels,
+                      *labels ? "}" : "", get(&m->counters[i]));
+    }
+}
+
+static void format_requests(wf_buf_t *out, const wf_metrics_t *m)
+{
+    int route, status;
+
+    wf_buf_puts(out, "# HELP wflows_requests_total Finished requests.\n"
+                     "# TYPE wflows_requests_total counter\n");
+    for (route = 0; route < WF_ROUTE_COUNT; route++) {
+        for (status = 0; status < WF_METRIC_STATUSES; status++) {
+            uint64_t n = get(&m->requests[route][status]);
+
+            if (n == 0) {
+                continue;
+            }
+            if (statuses[status] == 0) {
+                wf_buf_printf(out, "wflows_requests_total{route=\"%s\",status=\"other\"}",
+                              routes[route]);
+            } else {
+                wf_buf_printf(out, "wflows_requests_total{route=\"%s\",status=\"%d\"}",
+                              routes[route], statuses[status]);
+            }
+            wf_buf_printf(out, " %" APR_UINT64_T_FMT "\n", n);
+        }
+    }
+}
+
+/* The sums are of the buckets as read here, so that the histogram agrees with itself while it is
+ * counted on. */
+static void format_histogram(wf_buf_t *out, const wf_metrics_t *m, int route)
+{
+    uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < WF_METRIC_BUCKETS; i++) {
+        sum += get(&m->buckets[route][i]);
+        wf_buf_printf(out,
+                      "wflows_request_duration_seconds_bucket{route=\"%s\",le=\"%s\"} "
+                      "%" APR_UINT64_T_FMT "\n",
+                      routes[route], bounds[i].seconds, sum);
+    }
+    sum += get(&m->buckets[route][WF_METRIC_BUCKETS]);
+    wf_buf_printf(out,
+                  "wflows_request_duration_seconds_bucket{route=\"%s\",le=\"+Inf\"} "
+                  "%" APR_UINT64_T_FMT "\n"
+                  "wflows_request_duration_seconds_sum{route=\"%s\"} %.6f\n"
+                  "wflows_request_duration_seconds_count{route=\"%s\"} %" APR_UINT64_T_FMT "\n",
+                  routes[route], sum, routes[route],
+                  (double)get(&m->duration_us[route]) / APR_USEC_PER_SEC, routes[route], sum);
+}
+
+void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m)
+{
+    int route;
+
+    format_requests(out, m);
+    wf_buf_puts(out,
+                "# HELP wflows_request_duration_seconds Time from the request line to the last "
+                "byte handed to the network.\n"
+                "# TYPE wflows_request_duration_seconds histogram\n");
+    for (route = 0; route < WF_ROUTE_COUNT; route++) {
+        format_histogram(out, m, route);
+    }
+    format_counters(out, m);
+}
