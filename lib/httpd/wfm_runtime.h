@@ -1,0 +1,48 @@
+/* The contract between the modules: what mod_wflows_tenant owns and hands to the others by optional
+ * functions (STYLE.md 3.6). All modules come from one build: a caller names the ABI it was compiled
+ * with and gets NULL where the owner was compiled with another. */
+#ifndef WFM_RUNTIME_H
+#define WFM_RUNTIME_H
+
+#include "runtime/wf_runtime.h"
+
+#include <apr_optional.h>
+#include <httpd.h>
+
+/* Raised with any change of a struct that crosses the border between two modules. */
+#define WFM_ABI 1u
+
+/* Which of wflows' routes a request is on (DESIGN.md section 3). */
+typedef enum {
+    WFM_PLACE_NONE = 0, /* not ours */
+    WFM_PLACE_UNKNOWN,  /* under a prefix of ours, but no route: 404 */
+    WFM_PLACE_HEALTH,
+    WFM_PLACE_METRICS,
+    WFM_PLACE_ENDPOINT, /* …/flows/endpoint[/{flowName}] */
+    WFM_PLACE_GATEWAY   /* /company/{slug}/…: whatever handler or proxy is configured there */
+} wfm_place_t;
+
+/* Attached to each request that mod_wflows_tenant has looked at; lives as long as the request. */
+typedef struct {
+    const char *request_id;
+    const char *trace_id; /* 32 hex digits of the W3C traceparent */
+    wfm_place_t place;
+    const char *slug;      /* NULL: no tenant named */
+    const char *account;   /* as named by path, header or query; NULL: the default account */
+    const char *rest;      /* of the path, after the tenant; begins with '/' or is empty */
+    const char *flow_name; /* ENDPOINT; NULL: not named */
+    int flow_version;      /* 0: not pinned */
+    int admitted;          /* 1: `admission` holds a tenant that is served */
+    wf_admission_t admission;
+} wfm_request_t;
+
+/* The one runtime of this child process. NULL: another ABI, or it could not be made (logged; tried
+ * again by later calls). */
+APR_DECLARE_OPTIONAL_FN(wf_runtime_t *, wflows_runtime_get, (unsigned abi));
+/* From check_config to child_init: the configuration the runtime will be made from, for the modules
+ * to fill their part of. `s` is the main server. NULL: another ABI. */
+APR_DECLARE_OPTIONAL_FN(wf_conf_t *, wflows_conf_get, (unsigned abi, server_rec *s));
+/* NULL: not a request of ours. */
+APR_DECLARE_OPTIONAL_FN(const wfm_request_t *, wflows_request_get, (request_rec * r));
+
+#endif

@@ -1,0 +1,108 @@
+#include "wft.h"
+#include "wft_directives.h"
+
+#include "crypto/wf_crypto.h"
+#include "pg/wf_pg.h"
+#include "redis/wf_redis.h"
+
+APLOG_USE_MODULE(wflows_tenant);
+
+/* What the library said, with the directive and the line it stands on in front. */
+static int say(const char *directive, const char *at, const char *what)
+{
+    wfm_startup_error(WFLOGNO(1010) "%s (%s): %s", directive, at, what);
+    return !OK;
+}
+
+static const char *reason(const wf_ctx_t *ctx)
+{
+    return ctx->err.detail ? ctx->err.detail : "cannot be read";
+}
+
+static int load_db(wf_ctx_t *ctx, wft_global_t *global)
+{
+    wf_secret_t text;
+    const char *wrong;
+
+    if (wf_source_read(ctx, &text, global->db_source, 1) != WF_OK) {
+        return say(WFT_DB, global->db_at, reason(ctx));
+    }
+    wrong = wf_pg_conninfo_check(ctx->pool, (const char *)text.data);
+    if (wrong) {
+        return say(WFT_DB, global->db_at, wrong);
+    }
+    global->conf.db_conninfo = (const char *)text.data;
+    return OK;
+}
+
+static int load_redis(wf_ctx_t *ctx, wft_global_t *global)
+{
+    wf_secret_t text;
+    const char *wrong;
+
+    if (wf_source_read(ctx, &text, global->redis_source, 1) != WF_OK) {
+        return say(WFT_REDIS, global->redis_at, reason(ctx));
+    }
+    wrong = wf_redis_url_check(ctx->pool, (const char *)text.data);
+    if (wrong) {
+        return say(WFT_REDIS, global->redis_at, wrong);
+    }
+    global->conf.redis_url = (const char *)text.data;
+    return OK;
+}
+
+static int load_key(wf_ctx_t *ctx, wf_master_key_t *out, const wft_key_t *key)
+{
+    const char *directive = apr_pstrcat(ctx->pool, WFT_KEY " ", key->id, NULL);
+    wf_secret_t text;
+
+    if (wf_source_read(ctx, &text, key->source, 0) != WF_OK ||
+        wf_master_key_parse(ctx, out, key->id, (const char *)text.data) != WF_OK) {
+        return say(directive, key->at, reason(ctx));
+    }
+    return OK;
+}
+
+/* With `try_only`, each key is parsed as far as it can be had without running a program. */
+static int load_keys(wf_ctx_t *ctx, wft_global_t *global, int try_only)
+{
+    int count = global->keys->nelts, i;
+    wf_master_key_t *keys =
+        wf_secret_alloc(ctx->pool, (size_t)(count > 0 ? count : 1) * sizeof(*keys));
+    wf_status_t st;
+
+    for (i = 0; i < count; i++) {
+        const wft_key_t *key = &APR_ARRAY_IDX(global->keys, i, wft_key_t);
+
+        if (try_only && wf_source_is_exec(key->source)) {
+            continue;
+        }
+        if (load_key(ctx, &keys[i], key) != OK) {
+            return !OK;
+        }
+    }
+    if (try_only || count == 0) {
+        return OK;
+    }
+    st = wf_keyring_make(ctx, &global->ring, keys, count);
+    wf_wipe(keys, (size_t)count * sizeof(*keys));
+    return st == WF_OK ? OK
+                       : say(WFT_KEY, APR_ARRAY_IDX(global->keys, 0, wft_key_t).at, reason(ctx));
+}
+
+int wft_secrets_load(apr_pool_t *pool, wft_global_t *global, int try_only)
+{
+    wf_ctx_t *ctx = wf_ctx_make(pool, NULL);
+    wft_global_t scratch = *global;
+    wft_global_t *into = try_only ? &scratch : global;
+
+    if (into->db_source && !(try_only && wf_source_is_exec(into->db_source)) &&
+        load_db(ctx, into) != OK) {
+        return !OK;
+    }
+    if (into->redis_source && !(try_only && wf_source_is_exec(into->redis_source)) &&
+        load_redis(ctx, into) != OK) {
+        return !OK;
+    }
+    return load_keys(ctx, into, try_only);
+}
