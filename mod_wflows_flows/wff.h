@@ -1,0 +1,61 @@
+/* mod_wflows_flows: the encrypted flow endpoint. */
+#ifndef WFF_H
+#define WFF_H
+
+#include "httpd/wfm.h"
+
+#include <http_protocol.h>
+
+extern module AP_MODULE_DECLARE_DATA wflows_flows_module;
+
+/* ---- configuration (wff_config.c)
+ * ------------------------------------------------------------------------ */
+
+#define WFF_UNSET (-1)
+
+/* type, name, value where nothing was said */
+#define WFF_DIR_MEMBERS(M)          \
+    M(int64_t, body_max, WFF_UNSET) \
+    M(apr_interval_time_t, timeout, WFF_UNSET)
+
+/* Of the main server only: they become part of the one runtime. */
+#define WFF_SERVER_MEMBERS(M)                        \
+    M(apr_interval_time_t, repeat_window, WFF_UNSET) \
+    M(apr_array_header_t *, callback_allow, NULL)
+
+#define WFF_DECLARE(type, name, unset) type name;
+typedef struct {
+    WFF_DIR_MEMBERS(WFF_DECLARE)
+} wff_dir_conf_t;
+
+typedef struct {
+    WFF_SERVER_MEMBERS(WFF_DECLARE)
+} wff_server_conf_t;
+#undef WFF_DECLARE
+
+extern const command_rec wff_commands[];
+void *wff_dir_conf_create(apr_pool_t *pool, char *dir);
+void *wff_dir_conf_merge(apr_pool_t *pool, void *base, void *add);
+void *wff_server_conf_create(apr_pool_t *pool, server_rec *s);
+void *wff_server_conf_merge(apr_pool_t *pool, void *base, void *add);
+
+/* What the operator said, or the default. */
+size_t wff_body_max(const request_rec *r);
+apr_interval_time_t wff_timeout(const request_rec *r);
+
+/* ---- mod_wflows_tenant, which this module cannot do without (wff_tenant.c)
+ * ------------------------------------ */
+
+int wff_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+int wff_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+/* NULL: it could not be made; 503. */
+const wf_runtime_t *wff_runtime(void);
+/* NULL: not a request of wflows'. */
+const wfm_request_t *wff_request(request_rec *r);
+
+/* ---- the endpoint (wff_endpoint.c)
+ * -------------------------------------------------------------------------------- */
+
+int wff_endpoint_handler(request_rec *r);
+
+#endif

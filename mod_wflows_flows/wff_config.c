@@ -1,0 +1,133 @@
+#include "wff.h"
+#include "wff_directives.h"
+
+#include "http/wf_http.h"
+
+APLOG_USE_MODULE(wflows_flows);
+
+#define MS APR_TIME_C(1000)
+#define SEC APR_USEC_PER_SEC
+
+/* 10 MiB as Meta allows; Meta gives up after 10 s (WHATSAPP.md 1.15). */
+#define BODY_MAX_DEFAULT (10 * 1024 * 1024)
+#define TIMEOUT_DEFAULT (8 * SEC)
+
+/* ---- create, merge
+ * ------------------------------------------------------------------------------------- */
+
+#define SET_UNSET(type, name, unset) conf->name = unset;
+#define MERGE(type, name, unset) conf->name = add->name != unset ? add->name : base->name;
+
+void *wff_dir_conf_create(apr_pool_t *pool, char *dir)
+{
+    wff_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    WFF_DIR_MEMBERS(SET_UNSET)
+    return conf;
+}
+
+void *wff_dir_conf_merge(apr_pool_t *pool, void *base_conf, void *add_conf)
+{
+    const wff_dir_conf_t *base = base_conf, *add = add_conf;
+    wff_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    WFF_DIR_MEMBERS(MERGE)
+    return conf;
+}
+
+void *wff_server_conf_create(apr_pool_t *pool, server_rec *s)
+{
+    wff_server_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    WFF_SERVER_MEMBERS(SET_UNSET)
+    return conf;
+}
+
+void *wff_server_conf_merge(apr_pool_t *pool, void *base_conf, void *add_conf)
+{
+    const wff_server_conf_t *base = base_conf, *add = add_conf;
+    wff_server_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    WFF_SERVER_MEMBERS(MERGE)
+    return conf;
+}
+
+static const wff_dir_conf_t *dir_conf(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &wflows_flows_module);
+}
+
+size_t wff_body_max(const request_rec *r)
+{
+    int64_t max = dir_conf(r)->body_max;
+
+    return max == WFF_UNSET ? BODY_MAX_DEFAULT : (size_t)max;
+}
+
+apr_interval_time_t wff_timeout(const request_rec *r)
+{
+    apr_interval_time_t timeout = dir_conf(r)->timeout;
+
+    return timeout == WFF_UNSET ? TIMEOUT_DEFAULT : timeout;
+}
+
+/* ---- setters
+ * --------------------------------------------------------------------------------------------- */
+
+static wff_server_conf_t *server_conf(cmd_parms *cmd)
+{
+    return ap_get_module_config(cmd->server->module_config, &wflows_flows_module);
+}
+
+static const char *set_body_max(cmd_parms *cmd, void *dir, const char *text)
+{
+    static const wfm_range_t range = {1024, 64 * 1024 * 1024, "10M"};
+
+    return wfm_conf_size(cmd, &((wff_dir_conf_t *)dir)->body_max, text, &range);
+}
+
+static const char *set_timeout(cmd_parms *cmd, void *dir, const char *text)
+{
+    static const wfm_range_t range = {100 * MS, 10 * SEC, "8s"};
+
+    return wfm_conf_duration(cmd, &((wff_dir_conf_t *)dir)->timeout, text, &range);
+}
+
+static const char *set_repeat_window(cmd_parms *cmd, void *dir, const char *text)
+{
+    static const wfm_range_t range = {0, 3600 * SEC, "60s"};
+    const char *message = wfm_conf_main_only(cmd);
+
+    return message ? message
+                   : wfm_conf_duration(cmd, &server_conf(cmd)->repeat_window, text, &range);
+}
+
+static const char *add_callback_allow(cmd_parms *cmd, void *dir, const char *cidr)
+{
+    wff_server_conf_t *conf = server_conf(cmd);
+    const char *message = wfm_conf_main_only(cmd);
+
+    if (message) {
+        return message;
+    }
+    message = wf_http_cidr_check(cmd->pool, cidr);
+    if (message) {
+        return apr_psprintf(cmd->pool, "%s: '%s': %s", cmd->cmd->name, cidr, message);
+    }
+    if (!conf->callback_allow) {
+        conf->callback_allow = apr_array_make(cmd->pool, 4, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(conf->callback_allow, const char *) = cidr;
+    return NULL;
+}
+
+const command_rec wff_commands[] = {
+    AP_INIT_TAKE1(WFF_BODY_MAX, set_body_max, NULL, RSRC_CONF | ACCESS_CONF,
+                  "largest body of a flow request (K and M allowed); a larger one gets 413"),
+    AP_INIT_TAKE1(WFF_TIMEOUT, set_timeout, NULL, RSRC_CONF | ACCESS_CONF,
+                  "longest time of a flow request, whatever the account's own limit says"),
+    AP_INIT_TAKE1(WFF_REPEAT_WINDOW, set_repeat_window, NULL, RSRC_CONF,
+                  "how long a repeated flow request gets the same answer"),
+    AP_INIT_ITERATE(WFF_CALLBACK_ALLOW, add_callback_allow, NULL, RSRC_CONF,
+                    "private networks that companies' own servers may be in"),
+    {NULL}};

@@ -1,0 +1,10 @@
+/* Names of this module's directives: as symbols, so that a misspelt one does not compile. */
+#ifndef WFF_DIRECTIVES_H
+#define WFF_DIRECTIVES_H
+
+#define WFF_BODY_MAX "WflowsFlowBodyMax"
+#define WFF_TIMEOUT "WflowsFlowTimeout"
+#define WFF_REPEAT_WINDOW "WflowsFlowRepeatWindow"
+#define WFF_CALLBACK_ALLOW "WflowsFlowCallbackAllow"
+
+#endif
