@@ -307,7 +307,7 @@ sub names_in {
     return \%seen;
 }
 
-for my $doc (['conf/wflows.conf', qr/^\s*#?\s*(Wflows[A-Z]\w*)\b/], ['README.md', qr/^\|\s*`(Wflows[A-Z]\w*)/]) {
+for my $doc (['conf/wflows.conf', qr/^\s*#?\s*(Wflows[A-Z]\w*)\b/m], ['README.md', qr/^\|\s*`(Wflows[A-Z]\w*)/m]) {
     my ($file, $pattern) = @$doc;
     my $named = names_in($file, $pattern);
     rule("every directive stands in $file", map { "$directive{$_}: $_ is not in $file" }
