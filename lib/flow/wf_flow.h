@@ -113,7 +113,7 @@ typedef struct {
     int warnings;
 } wf_issues_t;
 
-/* Every error at once, not the first one. Returns WF_OK when the check was made (look at
+/* Every error at once, not the first one: up to 200, and up to 200 warnings. Returns WF_OK when the check was made (look at
  * out->errors), something else only for our own failures. `doc` receives the parsed document
  * (NULL if it is not JSON); may be NULL. */
 wf_status_t wf_flow_check(wf_ctx_t *ctx, wf_issues_t *out, wf_json_t **doc, const char *text,

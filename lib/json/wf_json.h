@@ -119,5 +119,9 @@ typedef struct {
 /* Where the value named by `pointer` stands in `text`, which wf_json_parse has accepted. The
  * span of a member covers its key too. Returns 0 if there is no such value. */
 int wf_json_locate(wf_json_span_t *span, const char *text, size_t len, const char *pointer);
+/* The same for `count` pointers in one walk over the text; zeros where there is no such value.
+ * `pool` is for scratch. */
+void wf_json_locate_many(apr_pool_t *pool, wf_json_span_t *spans, const char *text, size_t len,
+                         const char *const *pointers, size_t count);
 
 #endif

@@ -1,5 +1,7 @@
 #include "json/wf_json.h"
 
+#include <apr_hash.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* json-c keeps no positions, so a pointer is looked up again in the text: only error messages
@@ -196,6 +198,151 @@ int wf_json_locate(wf_json_span_t *span, const char *text, size_t len, const cha
     place(text, start, &span->line_start, &span->column_start);
     place(text, s.p > start ? s.p - 1 : start, &span->line_end, &span->column_end);
     return 1;
+}
+
+/* ---- many pointers in one walk ---- */
+
+/* The pointers as a tree of tokens: the walk goes down only where one of them leads. */
+typedef struct node_t {
+    apr_hash_t *children; /* token -> node_t, NULL where there is none */
+    const char *start, *end;
+} node_t;
+
+static node_t *node_for(apr_pool_t *pool, node_t *node, const char *pointer)
+{
+    char *token = apr_palloc(pool, strlen(pointer) + 1);
+    size_t len;
+
+    while (*pointer == '/') {
+        node_t *child;
+        pointer = next_token(pointer, token, strlen(pointer) + 1, &len);
+        if (!node->children) {
+            node->children = apr_hash_make(pool);
+        }
+        child = apr_hash_get(node->children, token, (apr_ssize_t)len);
+        if (!child) {
+            child = apr_pcalloc(pool, sizeof(*child));
+            apr_hash_set(node->children, apr_pstrmemdup(pool, token, len), (apr_ssize_t)len, child);
+        }
+        node = child;
+    }
+    return node;
+}
+
+static node_t *child_by_key(apr_pool_t *pool, const node_t *node, const char *raw, size_t raw_len)
+{
+    wf_json_t *v;
+
+    if (!memchr(raw, '\\', raw_len)) {
+        return apr_hash_get(node->children, raw + 1, (apr_ssize_t)(raw_len - 2));
+    }
+    if (wf_json_parse(wf_ctx_make(pool, NULL), &v, raw, raw_len, 0) != WF_OK) {
+        return NULL;
+    }
+    return apr_hash_get(node->children, wf_json_str(v), (apr_ssize_t)wf_json_str_len(v));
+}
+
+static void walk(apr_pool_t *pool, scan_t *s, node_t *node, const char *start);
+
+static void walk_or_skip(apr_pool_t *pool, scan_t *s, node_t *node, const char *start)
+{
+    if (node) {
+        walk(pool, s, node, start);
+    } else {
+        skip_value(s);
+    }
+    skip_space(s);
+    if (s->p < s->end && *s->p == ',') {
+        s->p++;
+    }
+    skip_space(s);
+}
+
+/* The depth is that of the text, which the parser has bounded. */
+static void walk(apr_pool_t *pool, scan_t *s, node_t *node, const char *start)
+{
+    char bracket = s->p < s->end ? *s->p : '\0';
+
+    if (!node->children || (bracket != '{' && bracket != '[')) {
+        skip_value(s);
+    } else if (bracket == '{') {
+        s->p++;
+        for (skip_space(s); s->p < s->end && *s->p == '"';) {
+            const char *key = s->p;
+            skip_string(s);
+            size_t key_len = (size_t)(s->p - key);
+            skip_space(s);
+            s->p++; /* the colon */
+            skip_space(s);
+            walk_or_skip(pool, s, child_by_key(pool, node, key, key_len), key);
+        }
+        s->p++;
+    } else {
+        char token[32];
+        size_t i = 0;
+        s->p++;
+        for (skip_space(s); s->p < s->end && *s->p != ']'; i++) {
+            int len = apr_snprintf(token, sizeof(token), "%" APR_SIZE_T_FMT, i);
+            walk_or_skip(pool, s, apr_hash_get(node->children, token, len), s->p);
+        }
+        s->p++;
+    }
+    node->start = start;
+    node->end = s->p > start ? s->p - 1 : start;
+}
+
+typedef struct {
+    const char *at;
+    int *line, *column;
+} mark_t;
+
+static int by_place(const void *a, const void *b)
+{
+    const mark_t *l = a, *r = b;
+
+    return l->at < r->at ? -1 : l->at > r->at;
+}
+
+static void place_marks(const char *text, mark_t *marks, size_t count)
+{
+    const char *p = text;
+    int line = 1, column = 1;
+    size_t i;
+
+    qsort(marks, count, sizeof(*marks), by_place);
+    for (i = 0; i < count; i++) {
+        for (; p < marks[i].at; p++) {
+            column = *p == '\n' ? 1 : column + 1;
+            line += *p == '\n';
+        }
+        *marks[i].line = line;
+        *marks[i].column = column;
+    }
+}
+
+void wf_json_locate_many(apr_pool_t *pool, wf_json_span_t *spans, const char *text, size_t len,
+                         const char *const *pointers, size_t count)
+{
+    node_t root = {NULL, NULL, NULL};
+    node_t **nodes = apr_pcalloc(pool, (count + 1) * sizeof(node_t *));
+    mark_t *marks = apr_palloc(pool, (2 * count + 1) * sizeof(*marks));
+    scan_t s = {text, text + len};
+    size_t i, marked = 0;
+
+    memset(spans, 0, count * sizeof(*spans));
+    for (i = 0; i < count; i++) {
+        nodes[i] = node_for(pool, &root, pointers[i]);
+    }
+    skip_space(&s);
+    walk(pool, &s, &root, s.p);
+    for (i = 0; i < count; i++) {
+        if (nodes[i]->start) {
+            marks[marked++] =
+                (mark_t){nodes[i]->start, &spans[i].line_start, &spans[i].column_start};
+            marks[marked++] = (mark_t){nodes[i]->end, &spans[i].line_end, &spans[i].column_end};
+        }
+    }
+    place_marks(text, marks, marked);
 }
 
 char *wf_json_pointer_add(apr_pool_t *pool, const char *pointer, const char *token)

@@ -1,0 +1,162 @@
+/* The Flow JSON check: rules 1-87 of WHATSAPP.md 2.9.
+ *
+ * How it goes: parse; versions; a first walk over every screen for what others refer to (ids, data
+ * models, inputs) and for what stands where; routing_model; a second walk over every member by the
+ * tables; the graph of routes. Then each issue gets its place in the text.
+ *
+ * Where a rule lives (files are wf_flow_check_<name>.c):
+ *
+ *   1             wf_flow_check here                2-4, 6      document  check_flow_version,
+ *   5             Meta alone can tell                           check_data_api_version
+ *   7, 8, 10, 84  value  check_known, check_required, report_unknown; component  kind_of
+ *   9             action  wf_check_url
+ *   11, 14        value  report_type, check_static_string; ref  resolve; document
+ * wf_check_screen_id 12            value  check_enum; action  check_allowed; component
+ * wf_check_mime_types; date 13            component  kind_of, wf_check_layout; value  check_enum 15
+ * list  check_count; component  report_empty; value  check_static_string 16            value
+ * check_number 17, 21-23, 25, 27                               document 18-20         document
+ * collect, wf_check_screen_id 24, 26        structure  wf_check_structure     28          tables
+ * wf_props_screen (title) 29            action  count_exchange            30, 40      routing
+ * check_presence 31-37, 39     routing  the graph                38          routing
+ * wf_check_route_walked 41-43, 67     data                              44, 47, 59, 60  ref
+ * resolve_* 45, 48        value  check_bound_type           46          list  check_declared_items
+ *   49            ref  resolve_screen, check_backtick           50, 58  expr; ref  expression_code
+ *   51-57, 61-66  action                            64          also list  check_option_conflicts
+ *   68, 69        structure  check_counts           70, 71      structure  survey_if,
+ * survey_switch; 72, 73        structure  check_branch_placement, check_alone  component
+ * wf_check_cases 74, 75        structure  check_form_placement, note_input 76, 77, 80    component
+ * check_footer, check_min_max, check_text_input 78, 83        list                              79
+ * date 81, 82        component  check_form_values      85          value  check_length 86 list
+ * wf_check_image              87          data, action  (null)
+ *
+ * What each version of Flow JSON has is in the tables of wf_flow_check_tables.c.
+ *
+ * Meta's validator cannot be asked, and flows that are in use break what its pages say. Where real
+ * flows contradict a rule, the rule warns in just that case; the comment at the place says which.
+ */
+#include "flow/wf_flow_check_int.h"
+
+#include <string.h>
+
+#define FLOW_JSON_MAX (10 * 1024 * 1024)
+/* Every object and array costs the parser about a kilobyte. Meta's limits (100 screens of 50
+ * components) leave a real flow far below this. */
+#define CONTAINERS_MAX 200000
+
+static const wf_place_t root = {NULL, NULL, 0};
+
+static size_t count_containers(const char *text, size_t len)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] == '"') {
+            for (i++; i < len && text[i] != '"'; i++) {
+                i += text[i] == '\\';
+            }
+        } else {
+            n += text[i] == '{' || text[i] == '[';
+        }
+    }
+    return n;
+}
+
+/* Rule 1. WF_OK with *doc NULL: the text is refused, and that is reported. */
+static wf_status_t parse(wf_check_t *c, wf_json_t **doc, const char *text, size_t len)
+{
+    wf_ctx_t *ctx = wf_ctx_derive(c->ctx, c->pool);
+    wf_status_t rc;
+
+    *doc = NULL;
+    if (len > FLOW_JSON_MAX) {
+        wf_check_error(c, &root, WFC_INVALID_FLOW_JSON,
+                       "a Flow JSON has at most 10 MB, this one has %" APR_SIZE_T_FMT " bytes",
+                       len);
+        return WF_OK;
+    }
+    if (count_containers(text, len) > CONTAINERS_MAX) {
+        wf_check_error(c, &root, WFC_INVALID_FLOW_JSON,
+                       "more than %d objects and arrays are too many for a flow", CONTAINERS_MAX);
+        return WF_OK;
+    }
+    ctx->log.fn = NULL; /* the caller's slip is an answer, not an event */
+    rc = wf_json_parse(ctx, doc, text, len, 0);
+    if (rc == WF_EINVALID) {
+        wf_check_error(c, &root, WFC_INVALID_FLOW_JSON, "%s",
+                       ctx->err.public_text ? ctx->err.public_text : "not JSON");
+        return WF_OK;
+    }
+    if (rc != WF_OK) {
+        c->ctx->err = ctx->err;
+        return rc;
+    }
+    if (wf_json_type(*doc) != WF_JSON_OBJECT) {
+        wf_check_error(c, &root, WFC_INVALID_FLOW_JSON, "a Flow JSON is an object, not %s",
+                       wf_json_type_name(wf_json_type(*doc)));
+    }
+    return WF_OK;
+}
+
+wf_status_t wf_flow_check(wf_ctx_t *ctx, wf_issues_t *out, wf_json_t **doc, const char *text,
+                          size_t len)
+{
+    wf_check_t c = {.ctx = ctx, .pool = ctx->pool, .out = out};
+    wf_json_t *parsed;
+    wf_status_t rc;
+
+    memset(out, 0, sizeof(*out));
+    out->issues = apr_array_make(ctx->pool, 8, sizeof(wf_issue_t));
+    if (doc) {
+        *doc = NULL;
+    }
+    apr_pool_create(&c.tmp, ctx->pool);
+    rc = parse(&c, &parsed, text, len);
+    if (rc == WF_OK && wf_json_type(parsed) == WF_JSON_OBJECT) {
+        c.doc = parsed;
+        wf_check_versions(&c);
+        wf_check_collect_screens(&c);
+        wf_check_routing_model(&c);
+        wf_check_document(&c);
+        wf_check_routes(&c);
+        wf_check_finish_issues(&c, text, len);
+    }
+    if (doc && rc == WF_OK) {
+        *doc = parsed;
+    }
+    apr_pool_destroy(c.tmp);
+    return rc;
+}
+
+static void set_span(wf_json_t *object, const wf_json_span_t *span)
+{
+    wf_json_set_int(object, "line_start", span->line_start);
+    wf_json_set_int(object, "line_end", span->line_end);
+    wf_json_set_int(object, "column_start", span->column_start);
+    wf_json_set_int(object, "column_end", span->column_end);
+}
+
+wf_json_t *wf_issues_json(apr_pool_t *pool, const wf_issues_t *issues)
+{
+    wf_json_t *list = wf_json_array_make(pool);
+    int i;
+
+    for (i = 0; issues->issues && i < issues->issues->nelts; i++) {
+        const wf_issue_t *issue = &APR_ARRAY_IDX(issues->issues, i, wf_issue_t);
+        wf_json_t *object = wf_json_object_make(pool);
+        wf_json_t *place = wf_json_object_make(pool);
+        wf_json_t *places = wf_json_array_make(pool);
+
+        wf_json_set_str(object, "error", issue->error);
+        wf_json_set_str(object, "error_type", issue->error_type);
+        wf_json_set_str(object, "message", issue->message);
+        wf_json_set_str(object, "level", issue->level == WF_ISSUE_ERROR ? "error" : "warning");
+        wf_json_set_str(object, "pointer", issue->pointer);
+        set_span(object, &issue->span);
+        set_span(place, &issue->span);
+        wf_json_set_str(place, "path", issue->path);
+        wf_json_push(places, place);
+        wf_json_set(object, "pointers", places);
+        wf_json_push(list, object);
+    }
+    return list;
+}
