@@ -39,15 +39,17 @@
 #include <string.h>
 
 #define FLOW_JSON_MAX (10 * 1024 * 1024)
-/* Every object and array costs the parser about a kilobyte. Meta's limits (100 screens of 50
- * components) leave a real flow far below this. */
+/* Every object and array costs the parser about a kilobyte, every other value a tenth of that.
+ * Meta's limits (100 screens of 50 components) leave a real flow far below these. */
 #define CONTAINERS_MAX 200000
+#define VALUES_MAX 500000
 
 static const wf_place_t root = {NULL, NULL, 0};
 
-static size_t count_containers(const char *text, size_t len)
+/* The text need not be JSON yet. */
+static int is_too_big(const char *text, size_t len)
 {
-    size_t i, n = 0;
+    size_t i, containers = 0, commas = 0;
 
     for (i = 0; i < len; i++) {
         if (text[i] == '"') {
@@ -55,10 +57,11 @@ static size_t count_containers(const char *text, size_t len)
                 i += text[i] == '\\';
             }
         } else {
-            n += text[i] == '{' || text[i] == '[';
+            containers += text[i] == '{' || text[i] == '[';
+            commas += text[i] == ',';
         }
     }
-    return n;
+    return containers > CONTAINERS_MAX || containers + commas > VALUES_MAX;
 }
 
 /* Rule 1. WF_OK with *doc NULL: the text is refused, and that is reported. */
@@ -74,9 +77,10 @@ static wf_status_t parse(wf_check_t *c, wf_json_t **doc, const char *text, size_
                        len);
         return WF_OK;
     }
-    if (count_containers(text, len) > CONTAINERS_MAX) {
+    if (is_too_big(text, len)) {
         wf_check_error(c, &root, WFC_INVALID_FLOW_JSON,
-                       "more than %d objects and arrays are too many for a flow", CONTAINERS_MAX);
+                       "more than %d objects and arrays, or %d values, are too many for a flow",
+                       CONTAINERS_MAX, VALUES_MAX);
         return WF_OK;
     }
     ctx->log.fn = NULL; /* the caller's slip is an answer, not an event */
