@@ -4,35 +4,69 @@
  * models, inputs) and for what stands where; routing_model; a second walk over every member by the
  * tables; the graph of routes. Then each issue gets its place in the text.
  *
- * Where a rule lives (files are wf_flow_check_<name>.c):
+ * Where a rule lives: the name before the colon is the file wf_flow_check_<name>.c.
  *
- *   1             wf_flow_check here                2-4, 6      document  check_flow_version,
- *   5             Meta alone can tell                           check_data_api_version
- *   7, 8, 10, 84  value  check_known, check_required, report_unknown; component  kind_of
- *   9             action  wf_check_url
- *   11, 14        value  report_type, check_static_string; ref  resolve; document
- * wf_check_screen_id 12            value  check_enum; action  check_allowed; component
- * wf_check_mime_types; date 13            component  kind_of, wf_check_layout; value  check_enum 15
- * list  check_count; component  report_empty; value  check_static_string 16            value
- * check_number 17, 21-23, 25, 27                               document 18-20         document
- * collect, wf_check_screen_id 24, 26        structure  wf_check_structure     28          tables
- * wf_props_screen (title) 29            action  count_exchange            30, 40      routing
- * check_presence 31-37, 39     routing  the graph                38          routing
- * wf_check_route_walked 41-43, 67     data                              44, 47, 59, 60  ref
- * resolve_* 45, 48        value  check_bound_type           46          list  check_declared_items
- *   49            ref  resolve_screen, check_backtick           50, 58  expr; ref  expression_code
- *   51-57, 61-66  action                            64          also list  check_option_conflicts
- *   68, 69        structure  check_counts           70, 71      structure  survey_if,
- * survey_switch; 72, 73        structure  check_branch_placement, check_alone  component
- * wf_check_cases 74, 75        structure  check_form_placement, note_input 76, 77, 80    component
- * check_footer, check_min_max, check_text_input 78, 83        list                              79
- * date 81, 82        component  check_form_values      85          value  check_length 86 list
- * wf_check_image              87          data, action  (null)
+ *    1          parse in this file
+ *    2-4        document: check_flow_version
+ *    5          Meta alone can tell
+ *    6          document: check_data_api_version
+ *    7          value: report_unknown
+ *    8, 84      value: check_known; component: kind_of, check_navigation_list
+ *    9          action: wf_check_url
+ *   10          value: check_required; component: kind_of
+ *   11          value: report_type
+ *   12          value: check_enum; action: check_allowed; component: wf_check_mime_types
+ *   13          component: kind_of, wf_check_layout; value: check_enum
+ *   14          value: report_type, check_static_string; ref: resolve; document: wf_check_screen_id
+ *   15          list: check_count; component: report_empty; value: check_static_string
+ *   16          value: check_number
+ *   17, 21, 22  document: wf_check_screens, check_ends
+ *   18          document: collect
+ *   19, 20      document: wf_check_screen_id
+ *   23, 25      document: check_flags
+ *   24, 26      structure: wf_check_structure
+ *   27          document: wf_check_sensitive
+ *   28          tables: wf_props_screen, "title"
+ *   29          action: count_exchange
+ *   30, 40      routing: check_presence
+ *   31          routing: check_all_listed
+ *   32, 33      routing: read_targets, wf_check_routing_model
+ *   34          routing: check_short_cycles, check_long_cycles
+ *   35-37, 39   routing: check_entry, check_connected, check_ends; wf_check_routes picks the graph
+ *   38          routing: wf_check_route_walked
+ *   41-43, 67   data: check_declaration, check_items, check_example, wf_check_data_model
+ *   44, 47      ref: resolve_data, resolve_screen
+ *   45, 48      value: check_bound_type
+ *   46          list: check_declared_items
+ *   49          ref: resolve_screen, check_backtick
+ *   50, 58      expr: all of it; ref: expression_code, wf_check_condition
+ *   51          action: check_allowed
+ *   52          action: check_next
+ *   53-56       action: check_navigate_member, check_navigate_complete
+ *   57          action: check_has_payload
+ *   59, 60      ref: resolve_form, resolve_data
+ *   61-63       action: check_picker
+ *   64          action: check_update_member; list: check_option_conflicts
+ *   65          tables: props_open_url has no payload
+ *   66          action: check_exchange_member
+ *   68, 69      structure: check_counts; components: count_limits
+ *   70, 71      structure: survey_if, survey_switch; component: report_empty, wf_check_cases
+ *   72, 73      structure: check_branch_placement, check_alone
+ *   74          structure: check_form_placement; action: check_footer_reads_form
+ *   75          structure: note_input
+ *   76, 77, 80  component: check_footer, check_min_max, check_text_input
+ *   78          list: check_option_conflicts
+ *   79          date: all of it
+ *   81, 82      component: check_form_values
+ *   83          list: check_item_action, wf_check_list_items, wf_check_item_end
+ *   85          value: check_length
+ *   86          list: wf_check_image
+ *   87          data: check_example; action: check_payload_value
  *
- * What each version of Flow JSON has is in the tables of wf_flow_check_tables.c.
+ * What each version of Flow JSON has is data: tables (versions, actions, parts), components.
  *
  * Meta's validator cannot be asked, and flows that are in use break what its pages say. Where real
- * flows contradict a rule, the rule warns in just that case; the comment at the place says which.
+ * flows contradict a rule, it only warns in just that case; the comment at the place says which.
  */
 #include "flow/wf_flow_check_int.h"
 

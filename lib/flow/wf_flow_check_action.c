@@ -16,8 +16,7 @@ static int is_link(const wf_scope_t *scope)
     return scope->kind && scope->kind->counted == WF_COUNT_EMBEDDED_LINK;
 }
 
-/* ---- rule 9
- * ---------------------------------------------------------------------------------------- */
+/* ---- rule 9 ---- */
 
 void wf_check_url(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
                   const wf_prop_t *prop, const wf_json_t *value, const wf_ref_t *ref)
@@ -41,8 +40,7 @@ void wf_check_url(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
                    prop->name, scope->what, wf_check_quote(c, text));
 }
 
-/* ---- payload values
- * ---------------------------------------------------------------------------------- */
+/* ---- payload values ---- */
 
 typedef struct {
     wf_check_t *c;
@@ -160,8 +158,7 @@ static unsigned check_payload_value(payload_t *p, const wf_place_t *at, const wf
     }
 }
 
-/* ---- payload against a data model
- * ------------------------------------------------------------------------ */
+/* ---- payload against a data model ---- */
 
 /* Rules 53, 54, 56 for one member. */
 static void check_navigate_member(payload_t *p, const wf_place_t *at, const char *key,
@@ -260,9 +257,7 @@ void wf_check_payload(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *
     c->soft -= scope->in_list_item;
 }
 
-/* ---- navigate
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- navigate ---- */
 
 /* Rules 12, 52: the screen an action leads to, NULL if that is not known. Items of a NavigationList
  * only warn: published examples list screens that are not there yet. */
@@ -327,9 +322,7 @@ static void check_navigate(wf_check_t *c, wf_scope_t *scope, const wf_place_t *a
     check_has_payload(c, at, action);
 }
 
-/* ---- the action
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the action ---- */
 
 /* Rules 12 and 51. Links that complete, on a terminal screen, and links that update data were seen
  * working. */

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* ---- members that belong together ---------------------------------------------------------------
- */
+/* ---- members that belong together ---- */
 
 /* A static number, or one in quotes; a limit that is not there has none. */
 static int number_of(int64_t *out, const wf_json_t *component, const char *key)
@@ -135,8 +134,7 @@ static const struct {
     {"NavigationList", check_navigation_list},
 };
 
-/* ---- a component
- * --------------------------------------------------------------------------------------- */
+/* ---- a component ---- */
 
 /* Rules 10, 11, 13, 84 for the type itself. */
 static const wf_component_t *kind_of(wf_check_t *c, const wf_place_t *at,
@@ -195,8 +193,7 @@ void wf_check_component(wf_check_t *c, const wf_scope_t *outer, const wf_place_t
     }
 }
 
-/* ---- components that hold others
- * ------------------------------------------------------------------------- */
+/* ---- components that hold others ---- */
 
 /* Rule 71 for then; sources differ on else. */
 static void report_empty(wf_check_t *c, const wf_place_t *at, const wf_prop_t *prop)
@@ -279,8 +276,7 @@ void wf_check_layout(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *a
     wf_check_members(c, &inner, at, value, wf_props_layout);
 }
 
-/* ---- values of a Form
- * -------------------------------------------------------------------------------------- */
+/* ---- values of a Form ---- */
 
 /* Types Meta takes for the first value of an input; a number in a text is forgiven by clients. */
 static unsigned init_types(const wf_input_t *input)
@@ -346,8 +342,7 @@ void wf_check_error_messages(wf_check_t *c, const wf_scope_t *scope, const wf_pl
     }
 }
 
-/* ---- lists of strings
- * ----------------------------------------------------------------------------------------- */
+/* ---- lists of strings ---- */
 
 void wf_check_string_items(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
                            const wf_prop_t *prop, const wf_json_t *value, const wf_ref_t *ref)

@@ -56,8 +56,7 @@ int wf_data_fits(const wf_json_t *declaration, const wf_json_t *value)
     return 1;
 }
 
-/* ---- following a path
- * ---------------------------------------------------------------------------- */
+/* ---- following a path ---- */
 
 wf_data_find_t wf_data_find(const wf_check_t *c, const wf_json_t **declaration,
                             const wf_json_t *model, const char *path)
@@ -88,8 +87,7 @@ wf_data_find_t wf_data_find(const wf_check_t *c, const wf_json_t **declaration,
     return WF_DATA_FOUND;
 }
 
-/* ---- checking a model
- * ------------------------------------------------------------------------------ */
+/* ---- checking a model ---- */
 
 static void check_declaration(wf_check_t *c, const wf_place_t *at, const wf_json_t *declaration,
                               int top);

@@ -120,8 +120,7 @@ void wf_check_days_of_week(wf_check_t *c, const wf_scope_t *scope, const wf_plac
     }
 }
 
-/* ---- modes of CalendarPicker
- * ------------------------------------------------------------------------ */
+/* ---- modes of CalendarPicker ---- */
 
 typedef enum { MODE_SINGLE, MODE_RANGE, MODE_OPEN } calendar_mode_t;
 
@@ -214,8 +213,7 @@ void wf_check_calendar_mode(wf_check_t *c, const wf_scope_t *scope, const wf_pla
     }
 }
 
-/* ---- limits
- * -------------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 typedef struct {
     int has_min, has_max;

@@ -6,8 +6,7 @@
 
 static const wf_place_t root = {NULL, NULL, 0};
 
-/* ---- versions
- * --------------------------------------------------------------------------------------- */
+/* ---- versions ---- */
 
 /* Rules 2-4. Without a usable version the rest is checked as if it were the newest. Rule 5 (a
  * version not open to this account) is Meta's alone to know. */
@@ -90,8 +89,7 @@ void wf_check_versions(wf_check_t *c)
     check_data_api_version(c);
 }
 
-/* ---- first look at the screens
- * --------------------------------------------------------------------------- */
+/* ---- first look at the screens ---- */
 
 static void collect(wf_check_t *c, wf_screen_t *screen, const wf_place_t *at, const wf_json_t *json)
 {
@@ -130,8 +128,7 @@ void wf_check_collect_screens(wf_check_t *c)
     }
 }
 
-/* ---- members of a screen
- * ---------------------------------------------------------------------------------------- */
+/* ---- members of a screen ---- */
 
 /* Rules 14, 19, 20. */
 void wf_check_screen_id(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,

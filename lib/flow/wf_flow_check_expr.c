@@ -75,8 +75,7 @@ static operand_t fail(parser_t *p, size_t at, const char *text)
     return nothing;
 }
 
-/* ---- lexer
- * ------------------------------------------------------------------------------------------ */
+/* ---- lexer ---- */
 
 static int is_word_char(unsigned char ch)
 {
@@ -207,8 +206,7 @@ static int starts_operand(const parser_t *p)
     }
 }
 
-/* ---- operands
- * ------------------------------------------------------------------------------------------ */
+/* ---- operands ---- */
 
 static operand_t parse_expr(parser_t *p);
 
@@ -323,8 +321,7 @@ static operand_t parse_unary(parser_t *p)
     return out;
 }
 
-/* ---- operators
- * --------------------------------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 static operand_t parse_concat(parser_t *p)
 {
@@ -492,9 +489,7 @@ static operand_t parse_expr(parser_t *p)
     return p->failed ? nothing : out;
 }
 
-/* ---- the whole
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static void report_rest(parser_t *p)
 {

@@ -7,7 +7,7 @@
 
 #include <apr_hash.h>
 
-/* ---- types of JSON values, as sets ----------------------------------------------------------- */
+/* ---- types of JSON values, as sets ---- */
 
 enum {
     WF_T_STR = 1,
@@ -18,8 +18,7 @@ enum {
     WF_T_ANY = 31 /* also: cannot be known before the flow runs */
 };
 
-/* ---- error names ------------------------------------------------------------------------------
- */
+/* ---- error names ---- */
 
 /* Meta's names; its spelling mistakes are kept, because people search for them. */
 #define WF_CHECK_CODES(X)                          \
@@ -95,8 +94,7 @@ enum {
 typedef enum { WF_CHECK_CODES(WF_CHECK_CODE_ENUM) WFC_COUNT } wf_check_code_t;
 #undef WF_CHECK_CODE_ENUM
 
-/* ---- places -----------------------------------------------------------------------------------
- */
+/* ---- places ---- */
 
 /* Where the check stands in the document: a chain on the C stack, turned into a pointer only when
  * there is something to report. `key` NULL means an element of an array. */
@@ -116,8 +114,7 @@ static inline wf_place_t wf_place_index(const wf_place_t *up, size_t index)
     return (wf_place_t){up, NULL, index};
 }
 
-/* ---- versions and components: data, wf_flow_check_tables.c --------------------------------------
- */
+/* ---- data: wf_flow_check_tables.c (versions, actions, parts), wf_flow_check_components.c ---- */
 
 /* A version "7.3" as a number to compare: 703. */
 #define WF_FLOW_VERSION(major, minor) ((major)*100 + (minor))
@@ -252,8 +249,7 @@ extern const wf_prop_t wf_props_item_start[];
 extern const wf_prop_t wf_props_item_end[];
 extern const wf_prop_t wf_props_carousel_image[];
 
-/* ---- what is known of the document --------------------------------------------------------------
- */
+/* ---- what is known of the document ---- */
 
 #define WF_ROUTES_MAX 64 /* per screen; Meta allows 10: what is beyond is reported and left out */
 #define WF_SCREENS_MAX 1000 /* Meta allows 100 */
@@ -317,8 +313,7 @@ typedef struct wf_scope_t {
     const wf_screen_t *target; /* of a navigate action */
 } wf_scope_t;
 
-/* ---- reporting: wf_flow_check_report.c
- * ------------------------------------------------------------ */
+/* ---- reporting: wf_flow_check_report.c ---- */
 
 void wf_check_report(wf_check_t *c, wf_issue_level_t level, const wf_place_t *at,
                      wf_check_code_t code, const char *fmt, ...) WF_PRINTF(5, 6);
@@ -334,8 +329,7 @@ const char *wf_check_types_text(const wf_check_t *c, unsigned types);
 /* Fills in spans and puts the issues into the order of the text. */
 void wf_check_finish_issues(wf_check_t *c, const char *text, size_t len);
 
-/* ---- members and values: wf_flow_check_value.c
- * ---------------------------------------------------- */
+/* ---- members and values: wf_flow_check_value.c ---- */
 
 unsigned wf_check_type_bit(const wf_json_t *value);
 /* Rules 7, 10-16, 84, 85 for one object against its table. */
@@ -345,8 +339,7 @@ void wf_check_members(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *
 int wf_check_means_true(const wf_json_t *value);
 int wf_check_is_blank(const char *text);
 
-/* ---- references and expressions: wf_flow_check_ref.c, wf_flow_check_expr.c
- * -------------------------- */
+/* ---- references and expressions: wf_flow_check_ref.c, wf_flow_check_expr.c ---- */
 
 typedef enum {
     WF_TEXT_STATIC,
@@ -386,8 +379,7 @@ typedef struct {
 unsigned wf_expr_check(apr_pool_t *pool, const wf_expr_host_t *host, wf_expr_form_t form,
                        const char *text, size_t len);
 
-/* ---- data models: wf_flow_check_data.c
- * ---------------------------------------------------------------- */
+/* ---- data models: wf_flow_check_data.c ---- */
 
 wf_prop_check_fn wf_check_data_model; /* rules 41-43, 67, 87 */
 /* Types of a declaration; WF_T_ANY where it does not say. */
@@ -399,15 +391,13 @@ wf_data_find_t wf_data_find(const wf_check_t *c, const wf_json_t **declaration,
 /* Does a static value have the declared type, all the way down? */
 int wf_data_fits(const wf_json_t *declaration, const wf_json_t *value);
 
-/* ---- actions: wf_flow_check_action.c
- * -------------------------------------------------------------------- */
+/* ---- actions: wf_flow_check_action.c ---- */
 
 wf_prop_check_fn wf_check_action;  /* rules 12, 51-66, 84 */
 wf_prop_check_fn wf_check_payload; /* rules 58-66, 87 */
 wf_prop_check_fn wf_check_url;     /* rule 9 */
 
-/* ---- components: wf_flow_check_component.c, wf_flow_check_list.c, wf_flow_check_date.c
- * ---------------------- */
+/* ---- components: wf_flow_check_component.c, wf_flow_check_list.c, wf_flow_check_date.c ---- */
 
 wf_prop_check_fn wf_check_layout, wf_check_children, wf_check_cases;
 wf_prop_check_fn wf_check_init_values, wf_check_error_messages;
@@ -424,8 +414,7 @@ void wf_check_date_limits(wf_check_t *c, const wf_scope_t *scope, const wf_place
 void wf_check_calendar_mode(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
                             const wf_json_t *component);
 
-/* ---- document, screens, structure, routing
- * ------------------------------------------------------------------- */
+/* ---- document, screens, structure, routing ---- */
 
 /* wf_flow_check_document.c: rules 2-8, 17-28. */
 void wf_check_versions(wf_check_t *c);

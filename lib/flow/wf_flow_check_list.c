@@ -39,8 +39,7 @@ static int check_item(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *
     return 1;
 }
 
-/* ---- rule 46
- * -------------------------------------------------------------------------------------- */
+/* ---- rule 46 ---- */
 
 static int is_declared_as(const wf_json_t *properties, const char *key)
 {
@@ -74,8 +73,7 @@ static void check_declared_items(wf_check_t *c, const wf_scope_t *scope, const w
     }
 }
 
-/* ---- options
- * ------------------------------------------------------------------------------------------ */
+/* ---- options ---- */
 
 static size_t options_max(const wf_scope_t *scope, int images)
 {
@@ -163,8 +161,7 @@ void wf_check_one_choice(wf_check_t *c, const wf_scope_t *scope, const wf_place_
     }
 }
 
-/* ---- NavigationList
- * ----------------------------------------------------------------------------------------- */
+/* ---- NavigationList ---- */
 
 void wf_check_item_main(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
                         const wf_prop_t *prop, const wf_json_t *value, const wf_ref_t *ref)
@@ -271,9 +268,7 @@ void wf_check_list_items(wf_check_t *c, const wf_scope_t *scope, const wf_place_
     check_count(c, scope, at, prop, n, 1, 20);
 }
 
-/* ---- pictures
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- pictures ---- */
 
 void wf_check_carousel(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
                        const wf_prop_t *prop, const wf_json_t *value, const wf_ref_t *ref)

@@ -4,8 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* ---- form
- * ---------------------------------------------------------------------------------------------- */
+/* ---- form ---- */
 
 /* "data.a.b": words of letters, digits, _ - and anything beyond ASCII, with single dots between. */
 static int is_path(const char *text, size_t len)
@@ -60,8 +59,7 @@ wf_text_form_t wf_check_text_form(const char *text, size_t len)
     return WF_TEXT_BRACED;
 }
 
-/* ---- where a path leads
- * ---------------------------------------------------------------------------------- */
+/* ---- where a path leads ---- */
 
 /* The error name of a broken ${data...} or ${form...}: Meta has one for each place it stands in. */
 static wf_check_code_t broken_code(const wf_scope_t *scope)
@@ -235,8 +233,7 @@ static void resolve(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at
                    wf_check_quote(c, apr_pstrcat(c->tmp, "${", text, "}", NULL)));
 }
 
-/* ---- expressions
- * ------------------------------------------------------------------------------------------ */
+/* ---- expressions ---- */
 
 typedef struct {
     wf_check_t *c;
@@ -306,8 +303,7 @@ static wf_check_code_t expression_code(const wf_check_t *c, const wf_scope_t *sc
                                                : WFC_INVALID_NAVIGATE_ACTION_STATIC_DATA;
 }
 
-/* ---- strings that are not static
- * ------------------------------------------------------------------------------ */
+/* ---- strings that are not static ---- */
 
 /* Before 6.0 a backtick is a character like any other; a reference between two of them shows that
  * an expression was meant (rule 49). */

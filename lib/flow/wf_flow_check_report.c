@@ -156,8 +156,7 @@ const char *wf_check_types_text(const wf_check_t *c, unsigned types)
     return text;
 }
 
-/* ---- order --------------------------------------------------------------------------------------
- */
+/* ---- order ---- */
 
 typedef struct {
     wf_issue_t issue;

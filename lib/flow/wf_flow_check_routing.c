@@ -8,8 +8,7 @@
 
 static const wf_place_t root = {NULL, NULL, 0};
 
-/* ---- edges
- * ---------------------------------------------------------------------------------------- */
+/* ---- edges ---- */
 
 static int find_route(const wf_routes_t *routes, size_t to)
 {
@@ -44,8 +43,7 @@ static const char *screen_name(const wf_check_t *c, size_t index)
     return wf_check_quote(c, id ? id : "");
 }
 
-/* ---- routing_model, read
- * ------------------------------------------------------------------------------ */
+/* ---- routing_model, read ---- */
 
 /* Rules 32 and 33 for one screen's targets. */
 static void read_targets(wf_check_t *c, const wf_place_t *at, wf_screen_t *from,
@@ -98,8 +96,7 @@ void wf_check_routing_model(wf_check_t *c)
     }
 }
 
-/* ---- navigate actions
- * ----------------------------------------------------------------------------------- */
+/* ---- navigate actions ---- */
 
 /* Rule 38. A link back along a route is what the phone's back button does: it only warns. */
 void wf_check_route_walked(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at,
@@ -124,8 +121,7 @@ void wf_check_route_walked(wf_check_t *c, const wf_scope_t *scope, const wf_plac
         screen_name(c, from->index), screen_name(c, target->index));
 }
 
-/* ---- the graph
- * -------------------------------------------------------------------------------------------- */
+/* ---- the graph ---- */
 
 typedef struct {
     wf_check_t *c;
@@ -349,8 +345,7 @@ static void check_all_listed(const graph_t *g)
     }
 }
 
-/* ---- which graph
- * ---------------------------------------------------------------------------------------------- */
+/* ---- which graph ---- */
 
 /* Rules 30 and 40, and routing_model {}, which Meta's own samples have. */
 static void check_presence(wf_check_t *c)

@@ -53,8 +53,7 @@ static int is_type(const wf_json_t *component, const char *type)
     return strcmp(wf_json_get_str(component, "type", ""), type) == 0;
 }
 
-/* ---- branches
- * ---------------------------------------------------------------------------------------- */
+/* ---- branches ---- */
 
 /* Rules 70 and 71. */
 static tally_t survey_if(survey_t *s, const wf_place_t *at, const wf_json_t *component, nest_t nest)
@@ -124,8 +123,7 @@ static void check_branch_placement(survey_t *s, const wf_place_t *at, const wf_c
     }
 }
 
-/* ---- inputs
- * -------------------------------------------------------------------------------------------- */
+/* ---- inputs ---- */
 
 /* Rule 74. Pickers beside a Form are in use. */
 static void check_form_placement(survey_t *s, const wf_place_t *at, const wf_component_t *kind,
@@ -178,8 +176,7 @@ static void note_input(survey_t *s, const wf_place_t *at, const wf_component_t *
     apr_hash_set(s->screen->inputs, name, APR_HASH_KEY_STRING, input);
 }
 
-/* ---- the walk
- * -------------------------------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 static tally_t survey_form(survey_t *s, const wf_place_t *at, const wf_json_t *component,
                            nest_t nest)
@@ -242,8 +239,7 @@ static tally_t survey_list(survey_t *s, const wf_place_t *at, const wf_json_t *l
     return sum;
 }
 
-/* ---- the screen as a whole
- * ---------------------------------------------------------------------------------- */
+/* ---- the screen as a whole ---- */
 
 /* Rules 68 and 69. */
 static void check_counts(survey_t *s, const wf_place_t *at, const tally_t *tally)

@@ -38,8 +38,7 @@ int wf_check_is_blank(const char *text)
     return *text == '\0';
 }
 
-/* ---- names of members
- * -------------------------------------------------------------------------------- */
+/* ---- names of members ---- */
 
 /* "onClickAction" and "on_click_action" are what people write for "on-click-action". */
 static int same_but_spelling(const char *a, const char *b)
@@ -127,8 +126,7 @@ static void check_required(wf_check_t *c, const wf_scope_t *scope, const wf_plac
                     code, "%s has no \"%s\", which it needs", scope->what, prop->name);
 }
 
-/* ---- static strings
- * -------------------------------------------------------------------------------------- */
+/* ---- static strings ---- */
 
 static const char *value_list(const wf_check_t *c, const char *const *values)
 {
@@ -206,9 +204,7 @@ static void check_static_string(wf_check_t *c, const wf_scope_t *scope, const wf
     }
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Texts may be lists of strings from 5.1 on. */
 static unsigned allowed_types(const wf_check_t *c, const wf_prop_t *prop, unsigned types)
