@@ -1,4 +1,5 @@
-/* L2: outbound HTTP with the SSRF guard of DESIGN.md section 8 always on. The only user of libcurl. */
+/* L2: outbound HTTP with the SSRF guard of DESIGN.md section 8 always on. The only user of libcurl.
+ */
 #ifndef WF_HTTP_H
 #define WF_HTTP_H
 
@@ -12,27 +13,28 @@ wf_status_t wf_http_guard_make(wf_ctx_t *ctx, wf_http_guard_t **out, apr_pool_t 
 /* NULL if `cidr` is a valid "address/bits" (or bare address), else what is wrong with it. */
 const char *wf_http_cidr_check(apr_pool_t *pool, const char *cidr);
 /* 1 if this numeric address may be connected to. Loopback, private, link-local, multicast,
- * unspecified, documentation, CGNAT, IPv4-mapped, NAT64, 6to4, Teredo forms are refused unless a CIDR allows. */
+ * unspecified, documentation, CGNAT, IPv4-mapped, NAT64, 6to4, Teredo forms are refused unless a
+ * CIDR allows. */
 int wf_http_address_allowed(const wf_http_guard_t *guard, const char *address);
 
 /* One client per child: connection reuse, per-endpoint breaker. Thread-safe. */
 typedef struct wf_http_t wf_http_t;
 typedef struct {
     const wf_http_guard_t *guard;
-    size_t reply_max;                     /* bytes of a reply body kept; more fails the request */
-    int breaker_failures;                 /* in a row that open an endpoint's breaker; 0: no breaker */
+    size_t reply_max;     /* bytes of a reply body kept; more fails the request */
+    int breaker_failures; /* in a row that open an endpoint's breaker; 0: no breaker */
     apr_interval_time_t breaker_interval; /* how long it stays open */
 } wf_http_conf_t;
 wf_status_t wf_http_make(wf_ctx_t *ctx, wf_http_t **out, apr_pool_t *pool,
                          const wf_http_conf_t *conf) WF_MUST_CHECK;
 
 typedef struct {
-    const char *method;           /* "GET", "POST" … */
-    const char *url;              /* http or https, no userinfo */
-    const apr_table_t *headers;   /* may be NULL */
+    const char *method;         /* "GET", "POST" … */
+    const char *url;            /* http or https, no userinfo */
+    const apr_table_t *headers; /* may be NULL */
     const void *body;
     size_t body_len;
-    apr_interval_time_t timeout;  /* whole request; also bounded by ctx->deadline */
+    apr_interval_time_t timeout; /* whole request; also bounded by ctx->deadline */
 } wf_http_request_t;
 
 typedef struct {
