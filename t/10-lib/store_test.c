@@ -1,6 +1,7 @@
 #include "wf_test_store.h"
 
-/* ---- companies ------------------------------------------------------------------------------------ */
+/* ---- companies
+ * ------------------------------------------------------------------------------------ */
 
 START_TEST(a_company_is_made_with_its_data_key_audit_row_and_finished_outbox_row)
 {
@@ -33,9 +34,11 @@ START_TEST(a_company_is_made_with_its_data_key_audit_row_and_finished_outbox_row
 
     OK(wf_data_key_load(test_ctx, &key, &store, ring, id));
     ck_assert_str_eq(key.id, ask("select id from wflows.data_keys where company_id = '%s'", id));
-    ck_assert_ptr_nonnull(strstr(last_audit(id), apr_psprintf(test_pool, "company.created|%s|-|{", id)));
+    ck_assert_ptr_nonnull(
+        strstr(last_audit(id), apr_psprintf(test_pool, "company.created|%s|-|{", id)));
     ck_assert_str_eq(ask("select concat_ws('|', actor, ip_address, user_agent, resource_type)"
-                         " from wflows.audit_logs where company_id = '%s'", id),
+                         " from wflows.audit_logs where company_id = '%s'",
+                         id),
                      "wflowsctl:root|127.0.0.1|test/1|company");
     ck_assert_str_eq(outbox_statuses(id), "done");
 }
@@ -152,7 +155,8 @@ START_TEST(an_update_that_changes_nothing_writes_no_audit_row)
 
     OK(wf_company_update(test_ctx, &store, id, json("{\"name\": \"Some Company\"}"),
                          &operator_root));
-    ck_assert_str_eq(ask("select count(*) from wflows.audit_logs where company_id = '%s'", id), "1");
+    ck_assert_str_eq(ask("select count(*) from wflows.audit_logs where company_id = '%s'", id),
+                     "1");
     ck_assert_str_eq(ask("select count(*) from wflows.outbox where company_id = '%s'", id), "1");
 }
 END_TEST
@@ -207,7 +211,8 @@ START_TEST(suspending_and_activating_a_company_are_actions_of_their_own)
     ck_assert_str_eq(tenant_of("resting", NULL)->company.status, "suspended");
     OK(wf_company_update(test_ctx, &store, id, json("{\"status\": \"active\"}"), &operator_root));
     ck_assert_ptr_nonnull(strstr(last_audit(id), "company.activated|"));
-    ck_assert_str_eq(ask("select suspension_reason from wflows.companies where id = '%s'", id), "-");
+    ck_assert_str_eq(ask("select suspension_reason from wflows.companies where id = '%s'", id),
+                     "-");
 }
 END_TEST
 
@@ -233,7 +238,8 @@ START_TEST(companies_are_listed_in_pages_by_id)
 }
 END_TEST
 
-/* ---- accounts -------------------------------------------------------------------------------------- */
+/* ---- accounts
+ * -------------------------------------------------------------------------------------- */
 
 START_TEST(an_accounts_secrets_are_sealed_in_the_row_and_readable_for_the_tenant)
 {
@@ -264,7 +270,8 @@ START_TEST(an_accounts_secrets_are_sealed_in_the_row_and_readable_for_the_tenant
 
     ck_assert_str_eq(ask("select count(*) from wflows.whatsapp_accounts a where id = '%s' and"
                          " (a::text like '%%-1%%secret%%' or a::text like '%%app-secret-1%%'"
-                         " or a::text like '%%token-1%%' or a::text like '%%verify-1%%')", id),
+                         " or a::text like '%%token-1%%' or a::text like '%%verify-1%%')",
+                         id),
                      "0");
     OK(wf_account_find(test_ctx, &doc, &store, company, "Main"));
     ck_assert(wf_json_get_bool(doc, "has_app_secret", 0));
@@ -298,19 +305,28 @@ START_TEST(an_account_is_found_by_id_name_or_phone_number_id_and_never_from_anot
           WF_ENOTFOUND, "no such WhatsApp account");
     FAILS(wf_account_set_default(test_ctx, &store, b, id, &operator_root), WF_ENOTFOUND,
           "no such WhatsApp account");
-    ck_assert_str_eq(wf_json_get_str(doc, "name", ""), "Desk");
+    ck_assert_str_eq(ask("select concat_ws('|', name, deleted_at) from wflows.whatsapp_accounts"
+                         " where id = '%s'",
+                         id),
+                     "Desk");
 }
 END_TEST
 
 START_TEST(every_bad_value_of_an_account_is_named)
 {
     const char *company = new_company("badacc"), *id;
-    wf_account_new_t a = {.name = "", .phone_number_id = "12ab", .waba_id = "1",
-                          .status = "on", .default_flow_name = "a b",
-                          .callback_webhook_url = "https://u:p@h/", .flow_endpoint_timeout_ms = 9501,
-                          .rate_max = -5, .rate_window_ms = 10};
+    wf_account_new_t a = {.name = "",
+                          .phone_number_id = "12ab",
+                          .waba_id = "1",
+                          .status = "on",
+                          .default_flow_name = "a b",
+                          .callback_webhook_url = "https://u:p@h/",
+                          .flow_endpoint_timeout_ms = 9501,
+                          .rate_max = -5,
+                          .rate_window_ms = 10};
 
-    FAILS(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root), WF_EINVALID,
+    FAILS(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root),
+          WF_EINVALID,
           "name: text of 1 to 100 characters expected; "
           "display_name: text of 1 to 200 characters expected; "
           "phone_number_id: 5 to 20 digits expected; waba_id: 5 to 20 digits expected; "
@@ -322,8 +338,8 @@ START_TEST(every_bad_value_of_an_account_is_named)
           "rate_limit_max_requests: a whole number from 0 to 1000000000 expected");
     a = account_named("x", "12345");
     a.app_secret = "";
-    FAILS(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root), WF_EINVALID,
-          "app_secret: text of 1 to 4096 bytes expected");
+    FAILS(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root),
+          WF_EINVALID, "app_secret: text of 1 to 4096 bytes expected");
     new_account(company, "One", "5511000000002");
     a = account_named("Two", "5511000000002");
     FAILS(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root),
@@ -341,8 +357,8 @@ START_TEST(the_tighter_of_plan_and_installation_limits_the_accounts)
     wf_account_new_t a = account_named("B", "5511000000004");
 
     new_account(starter, "A", "5511000000003");
-    FAILS(wf_account_create(test_ctx, &id, &store, ring, starter, &a, 50, &operator_root), WF_ELIMIT,
-          "WhatsApp accounts: the limit of 1 is reached");
+    FAILS(wf_account_create(test_ctx, &id, &store, ring, starter, &a, 50, &operator_root),
+          WF_ELIMIT, "WhatsApp accounts: the limit of 1 is reached");
     pro = new_company_on("lim-pro", "pro");
     new_account(pro, "A", "5511000000003");
     FAILS(wf_account_create(test_ctx, &id, &store, ring, pro, &a, 1, &operator_root), WF_ELIMIT,
@@ -431,12 +447,14 @@ START_TEST(a_secret_of_one_account_does_not_decrypt_in_anothers_row_or_column)
     OK(wf_account_create(test_ctx, &a_id, &store, ring, company, &a, 0, &operator_root));
     b_id = new_account(company, "B", "5511000000010");
     ask("update wflows.whatsapp_accounts set app_secret = (select app_secret from"
-        " wflows.whatsapp_accounts where id = '%s') where id = '%s' returning 1", a_id, b_id);
+        " wflows.whatsapp_accounts where id = '%s') where id = '%s' returning 1",
+        a_id, b_id);
     ck_assert_int_eq(wf_account_app_secret(test_ctx, &secret, &store, ring, company, b_id),
                      WF_EDENIED);
     wf_ctx_clear(test_ctx);
     ask("update wflows.whatsapp_accounts set app_secret = null, verify_token = app_secret"
-        " where id = '%s' returning 1", a_id);
+        " where id = '%s' returning 1",
+        a_id);
     ask("update wflows.whatsapp_accounts set app_secret = verify_token where id = '%s' returning 1",
         a_id);
     OK(wf_account_app_secret(test_ctx, &secret, &store, ring, company, a_id));
@@ -492,8 +510,8 @@ START_TEST(a_new_key_becomes_current_and_the_old_one_stays_readable)
     OK(wf_rsa_parse(test_ctx, &read, der.data, der.len, NULL));
     OK(wf_rsa_public_pem(test_ctx, &pem, read));
     ck_assert_str_eq(pem, second_pem);
-    OK(wf_account_secret(test_ctx, &der, tenant, &tenant->accounts[0], ring,
-                         "previous_private_key", tenant->accounts[0].previous_private_key));
+    OK(wf_account_secret(test_ctx, &der, tenant, &tenant->accounts[0], ring, "previous_private_key",
+                         tenant->accounts[0].previous_private_key));
     OK(wf_rsa_parse(test_ctx, &read, der.data, der.len, NULL));
     OK(wf_rsa_public_pem(test_ctx, &pem, read));
     ck_assert_str_eq(pem, first_pem);
@@ -522,7 +540,8 @@ START_TEST(a_removed_accounts_name_and_number_are_free_again)
 }
 END_TEST
 
-/* ---- the tenant record ------------------------------------------------------------------------------- */
+/* ---- the tenant record
+ * ------------------------------------------------------------------------------- */
 
 START_TEST(the_tenant_record_has_the_account_that_is_named)
 {
@@ -588,12 +607,13 @@ START_TEST(the_other_accounts_are_the_active_ones_and_seven_at_most)
 }
 END_TEST
 
-/* ---- flows --------------------------------------------------------------------------------------------- */
+/* ---- flows
+ * --------------------------------------------------------------------------------------------- */
 
 static wf_flow_new_t flow_named(const char *name, const char *plan)
 {
-    return (wf_flow_new_t){.name = name, .flow_json = "{\"version\": \"7.0\"}", .plan = plan,
-                           .activate = 1};
+    return (wf_flow_new_t){
+        .name = name, .flow_json = "{\"version\": \"7.0\"}", .plan = plan, .activate = 1};
 }
 
 START_TEST(saving_a_flow_again_adds_a_version_and_old_ones_stay)
@@ -625,7 +645,8 @@ START_TEST(saving_a_flow_again_adds_a_version_and_old_ones_stay)
     ck_assert_str_eq(plan.flow_id, id);
     OK(wf_flow_plan_load(test_ctx, &plan, &store, company, "Book.1", 1));
     ck_assert_str_eq(plan.plan, "plan one");
-    ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "Book.1", 4), WF_ENOTFOUND);
+    ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "Book.1", 4),
+                     WF_ENOTFOUND);
     ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "Other", 0), WF_ENOTFOUND);
     ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "no/name", 0),
                      WF_ENOTFOUND);
@@ -688,8 +709,8 @@ START_TEST(flows_are_limited_and_belong_to_an_account_of_their_company)
     int version;
 
     f.account_id = foreign;
-    FAILS(wf_flow_save(test_ctx, &id, &version, &store, company, &f, 0, &operator_root), WF_EINVALID,
-          "account_id: no such account");
+    FAILS(wf_flow_save(test_ctx, &id, &version, &store, company, &f, 0, &operator_root),
+          WF_EINVALID, "account_id: no such account");
     ck_assert_ptr_null(id);
     f.account_id = own;
     OK(wf_flow_save(test_ctx, &id, &version, &store, company, &f, 0, &operator_root));
@@ -704,12 +725,13 @@ START_TEST(flows_are_limited_and_belong_to_an_account_of_their_company)
     OK(wf_flow_find(test_ctx, &doc, &store, company, id));
     ck_assert_str_eq(wf_json_get_str(doc, "account_id", ""), own);
     f = flow_named("a/b", "plan");
-    FAILS(wf_flow_save(test_ctx, &id, &version, &store, company, &f, 0, &operator_root), WF_EINVALID,
-          "name: 1 to 64 letters, digits, '_', '-' or '.' expected");
+    FAILS(wf_flow_save(test_ctx, &id, &version, &store, company, &f, 0, &operator_root),
+          WF_EINVALID, "name: 1 to 64 letters, digits, '_', '-' or '.' expected");
 }
 END_TEST
 
-/* ---- data keys -------------------------------------------------------------------------------------------- */
+/* ---- data keys
+ * -------------------------------------------------------------------------------------------- */
 
 START_TEST(rewrapping_moves_every_key_to_the_primary_and_goes_on_where_it_stopped)
 {
@@ -764,8 +786,10 @@ START_TEST(a_secret_sealed_with_a_retired_data_key_is_still_read_and_new_ones_us
     a.app_secret = "first";
     OK(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root));
     OK(wf_data_key_generate(test_ctx, &fresh, &wrapped, ring, company));
-    ask("update wflows.data_keys set retired_at = now() where company_id = '%s' returning 1", company);
-    ask("insert into wflows.data_keys (company_id, id, wrapped) values ('%s', '%s', '%s') returning 1",
+    ask("update wflows.data_keys set retired_at = now() where company_id = '%s' returning 1",
+        company);
+    ask("insert into wflows.data_keys (company_id, id, wrapped) values ('%s', '%s', '%s') "
+        "returning 1",
         company, fresh.id, wrapped);
     OK(wf_account_app_secret(test_ctx, &secret, &store, ring, company, id));
     OK(wf_account_update(test_ctx, &store, ring, company, id, json("{\"app_secret\": \"second\"}"),
@@ -778,7 +802,8 @@ START_TEST(a_secret_sealed_with_a_retired_data_key_is_still_read_and_new_ones_us
 }
 END_TEST
 
-/* ---- usage, audit --------------------------------------------------------------------------------------------- */
+/* ---- usage, audit
+ * --------------------------------------------------------------------------------------------- */
 
 START_TEST(usage_adds_up_by_company_month_and_metric)
 {
@@ -801,7 +826,7 @@ END_TEST
 
 START_TEST(the_platforms_own_audit_rows_have_the_nil_company)
 {
-    static const wf_audit_t row = {NULL, "platform.tested", "platform", NULL,
+    static const wf_audit_t row = {NULL, "platform.tested", "platform",  NULL,
                                    NULL, "{\"a\": 1}",      "{\"b\": 2}"};
     const wf_actor_t actor = {"user:x", "00000000-0000-7000-8000-00000000abcd", NULL, NULL};
     wf_pg_conn_t *conn;
@@ -820,7 +845,9 @@ START_TEST(the_platforms_own_audit_rows_have_the_nil_company)
 }
 END_TEST
 
-/* ---- cache ----------------------------------------------------------------------------------------------------- */
+/* ---- cache
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(a_change_deletes_the_companys_contexts_and_raises_its_generation)
 {
@@ -880,7 +907,8 @@ START_TEST(without_redis_a_change_is_made_and_its_outbox_row_waits)
     ck_assert_str_eq(outbox_statuses(company), "done,pending");
     ck_assert_str_eq(ask("select concat_ws('|', consumer, event_type, payload::text,"
                          " next_attempt_at > now()) from wflows.outbox where company_id = '%s'"
-                         " and status = 'pending'", company),
+                         " and status = 'pending'",
+                         company),
                      "cache|cache.forget|{\"slug\":\"no-redis\",\"contexts\":true,\"flows\":[]}|t");
     dead.redis = NULL;
     OK(wf_company_update(test_ctx, &dead, company, json("{\"name\": \"M\"}"), &operator_root));
@@ -897,21 +925,24 @@ START_TEST(without_postgresql_everything_is_unavailable_and_nothing_is_a_miss)
     wf_pg_conf_t conf = {.conninfo = "host=/nonexistent user=wflows_app dbname=x",
                          .connect_timeout = apr_time_from_sec(1),
                          .statement_timeout = apr_time_from_sec(1),
-                         .pool = {.name = "PostgreSQL", .max = 1,
+                         .pool = {.name = "PostgreSQL",
+                                  .max = 1,
                                   .acquire_timeout = apr_time_from_sec(1),
                                   .retry_interval = apr_time_from_sec(1)}};
     const char *text;
     size_t len;
 
     OK(wf_pg_make(test_ctx, &dead.pg, test_pool, &conf));
-    ck_assert_int_eq(wf_tenant_record_load(test_ctx, &text, &len, &dead, "acme", NULL), WF_EUNAVAIL);
+    ck_assert_int_eq(wf_tenant_record_load(test_ctx, &text, &len, &dead, "acme", NULL),
+                     WF_EUNAVAIL);
     ck_assert_int_eq(wf_company_update(test_ctx, &dead, "00000000-0000-7000-8000-000000000000",
                                        json("{}"), &operator_root),
                      WF_EUNAVAIL);
 }
 END_TEST
 
-/* ---- sessions: the functions of schema/0006 ------------------------------------------------------------------------ */
+/* ---- sessions: the functions of schema/0006
+ * ------------------------------------------------------------------------ */
 
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define SESSION "00000000-0000-7000-8000-00000000f001"
@@ -920,9 +951,20 @@ END_TEST
 static const char *step(const char *company, const char *hash, const char *number,
                         const char *status, const char *record, const char *response)
 {
-    const wf_pg_param_t params[] = {company, SESSION, SESSION, SESSION, "flow", "1",
-                                    hash, number, status, "SCREEN", record, "3.0",
-                                    "1796000000000000", strcmp(status, "active") ? "t" : "f",
+    const wf_pg_param_t params[] = {company,
+                                    SESSION,
+                                    SESSION,
+                                    SESSION,
+                                    "flow",
+                                    "1",
+                                    hash,
+                                    number,
+                                    status,
+                                    "SCREEN",
+                                    record,
+                                    "3.0",
+                                    "1796000000000000",
+                                    strcmp(status, "active") ? "t" : "f",
                                     response};
     wf_pg_result_t *res;
     wf_pg_conn_t *conn;
@@ -955,11 +997,14 @@ START_TEST(a_session_step_is_committed_once_and_a_late_one_gets_the_stored_recor
     ck_assert_str_eq(step(company, HASH, "4", "active", "{\"n\":4}", "{}"), "conflict {\"n\":3}");
     ck_assert_str_eq(ask("select concat_ws('|', status, step, screen, completed_at is not null,"
                          " wflows.time_us(expires_at)) from wflows.flow_sessions"
-                         " where company_id = '%s'", company),
+                         " where company_id = '%s'",
+                         company),
                      "completed|3|SCREEN|t|1796000000000000");
-    ck_assert_str_eq(ask("select string_agg(concat_ws('|', session_id, source, response::text), ';')"
-                         " from wflows.flow_responses where company_id = '%s'", company),
-                     SESSION "|endpoint|{\"x\":\"y\"}");
+    ck_assert_str_eq(
+        ask("select string_agg(concat_ws('|', session_id, source, response::text), ';')"
+            " from wflows.flow_responses where company_id = '%s'",
+            company),
+        SESSION "|endpoint|{\"x\":\"y\"}");
     OK(wf_pg_acquire(test_ctx, &conn, store.pg));
     OK(wf_pg_exec(test_ctx, &res, conn, wf_sql(WF_SQL_SESSION_LOAD), load));
     ck_assert_str_eq(wf_pg_cell(res, 0, 0), "{\"n\":3}");
@@ -977,9 +1022,21 @@ START_TEST(one_pipeline_may_hold_steps_of_several_companies)
     OK(wf_pg_acquire(test_ctx, &conn, store.pg));
     pipe = wf_pg_pipe(test_ctx, conn);
     for (i = 0; i < 3; i++) {
-        const wf_pg_param_t params[] = {companies[i], SESSION, SESSION, SESSION, "flow", "1",
-                                        HASH, "1", "active", "S", "{}", "3.0",
-                                        "1796000000000000", "f", NULL};
+        const wf_pg_param_t params[] = {companies[i],
+                                        SESSION,
+                                        SESSION,
+                                        SESSION,
+                                        "flow",
+                                        "1",
+                                        HASH,
+                                        "1",
+                                        "active",
+                                        "S",
+                                        "{}",
+                                        "3.0",
+                                        "1796000000000000",
+                                        "f",
+                                        NULL};
         OK(wf_pg_pipe_add(test_ctx, pipe, wf_sql(WF_SQL_SESSION_STEP), params));
     }
     OK(wf_pg_pipe_run(test_ctx, pipe));
@@ -988,8 +1045,8 @@ START_TEST(one_pipeline_may_hold_steps_of_several_companies)
     }
     wf_pg_release(store.pg, conn);
     ck_assert_str_eq(ask("select count(distinct company_id) from wflows.flow_sessions where"
-                         " company_id in ('%s', '%s', '%s')", companies[0], companies[1],
-                         companies[2]),
+                         " company_id in ('%s', '%s', '%s')",
+                         companies[0], companies[1], companies[2]),
                      "3");
 }
 END_TEST
@@ -1008,7 +1065,8 @@ START_TEST(an_error_notification_is_kept_once)
     ck_assert_str_eq(wf_pg_cell(res, 0, 0), "f");
     wf_pg_release(store.pg, conn);
     ck_assert_str_eq(ask("select concat_ws('|', event_type, dedup_key, payload::text) from"
-                         " wflows.webhook_events where company_id = '%s'", company),
+                         " wflows.webhook_events where company_id = '%s'",
+                         company),
                      "flow_error_notification|digest|{\"error\":\"\"}");
 }
 END_TEST
@@ -1027,7 +1085,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, suspending_and_activating_a_company_are_actions_of_their_own);
     tcase_add_test(tc, companies_are_listed_in_pages_by_id);
     tcase_add_test(tc, an_accounts_secrets_are_sealed_in_the_row_and_readable_for_the_tenant);
-    tcase_add_test(tc, an_account_is_found_by_id_name_or_phone_number_id_and_never_from_another_company);
+    tcase_add_test(
+        tc, an_account_is_found_by_id_name_or_phone_number_id_and_never_from_another_company);
     tcase_add_test(tc, every_bad_value_of_an_account_is_named);
     tcase_add_test(tc, the_tighter_of_plan_and_installation_limits_the_accounts);
     tcase_add_test(tc, exactly_one_account_is_the_default);
@@ -1042,7 +1101,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_inactive_or_removed_flow_has_no_plan);
     tcase_add_test(tc, flows_are_limited_and_belong_to_an_account_of_their_company);
     tcase_add_test(tc, rewrapping_moves_every_key_to_the_primary_and_goes_on_where_it_stopped);
-    tcase_add_test(tc, a_secret_sealed_with_a_retired_data_key_is_still_read_and_new_ones_use_the_new);
+    tcase_add_test(tc,
+                   a_secret_sealed_with_a_retired_data_key_is_still_read_and_new_ones_use_the_new);
     tcase_add_test(tc, usage_adds_up_by_company_month_and_metric);
     tcase_add_test(tc, the_platforms_own_audit_rows_have_the_nil_company);
     tcase_add_test(tc, a_change_deletes_the_companys_contexts_and_raises_its_generation);

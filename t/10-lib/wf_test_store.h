@@ -1,5 +1,6 @@
-/* What the tests of lib/store share: a private PostgreSQL, migrated by an owner that is no superuser, a
- * private Redis, a store that connects as wflows_app, and a look behind its back as the superuser. */
+/* What the tests of lib/store share: a private PostgreSQL, migrated by an owner that is no
+ * superuser, a private Redis, a store that connects as wflows_app, and a look behind its back as
+ * the superuser. */
 #ifndef WF_TEST_STORE_H
 #define WF_TEST_STORE_H
 
@@ -22,29 +23,29 @@ static wf_keyring_t *ring;
 static const wf_actor_t operator_root = {"wflowsctl:root", NULL, "127.0.0.1", "test/1"};
 
 /* Reports what the library said. */
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        wf_status_t st_ = (call);                                                                  \
-        ck_assert_msg(st_ == WF_OK, "%s: %s: %s", #call, wf_status_name(st_),                      \
-                      test_ctx->err.detail ? test_ctx->err.detail : "-");                          \
+#define OK(call)                                                              \
+    do {                                                                      \
+        wf_status_t st_ = (call);                                             \
+        ck_assert_msg(st_ == WF_OK, "%s: %s: %s", #call, wf_status_name(st_), \
+                      test_ctx->err.detail ? test_ctx->err.detail : "-");     \
     } while (0)
 
 /* Fails with this status and this text for the caller; forgets it. */
-#define FAILS(call, status, text)                                                                  \
-    do {                                                                                           \
-        wf_ctx_clear(test_ctx);                                                                    \
-        wf_status_t st_ = (call);                                                                  \
-        ck_assert_msg(st_ == (status), "%s: %s and not %s (%s)", #call, wf_status_name(st_),       \
-                      wf_status_name(status), test_ctx->err.detail ? test_ctx->err.detail : "-");  \
-        ck_assert_str_eq(test_ctx->err.public_text ? test_ctx->err.public_text : "-", text);       \
-        wf_ctx_clear(test_ctx);                                                                    \
+#define FAILS(call, status, text)                                                                 \
+    do {                                                                                          \
+        wf_ctx_clear(test_ctx);                                                                   \
+        wf_status_t st_ = (call);                                                                 \
+        ck_assert_msg(st_ == (status), "%s: %s and not %s (%s)", #call, wf_status_name(st_),      \
+                      wf_status_name(status), test_ctx->err.detail ? test_ctx->err.detail : "-"); \
+        ck_assert_str_eq(test_ctx->err.public_text ? test_ctx->err.public_text : "-", text);      \
+        wf_ctx_clear(test_ctx);                                                                   \
     } while (0)
 
 static inline wf_pg_t *pg_as(const char *user, const char *database, int check_role)
 {
     wf_pg_conf_t conf = {
-        .conninfo = apr_psprintf(test_pool, "host=%s user=%s dbname=%s", pg_server.dir, user,
-                                 database),
+        .conninfo =
+            apr_psprintf(test_pool, "host=%s user=%s dbname=%s", pg_server.dir, user, database),
         .connect_timeout = apr_time_from_sec(5),
         .statement_timeout = apr_time_from_sec(30),
         .check_role = check_role,
@@ -93,7 +94,8 @@ static inline wf_status_t script_as(wf_pg_t *pg, const char *sql)
     return st;
 }
 
-/* First cell of what the superuser sees, "-" for NULL or no row. %s only with what tests made up. */
+/* First cell of what the superuser sees, "-" for NULL or no row. %s only with what tests made up.
+ */
 static inline const char *ask(const char *fmt, ...)
 {
     wf_pg_stmt_t stmt = {NULL, NULL, 0};
@@ -135,15 +137,16 @@ static inline void store_setup(void)
     ring = ring_of("one", "two");
 }
 
-/* ---- Redis ------------------------------------------------------------------------------------ */
+/* ---- Redis ------------------------------------------------------------------------------------
+ */
 
 /* One command of NUL-terminated words; its reply as text ("-" for nil). */
-#define REDIS(...)                                                                                 \
-    __extension__({                                                                                \
-        wf_redis_batch_t *batch_ = wf_redis_batch(test_ctx, store.redis);                          \
-        int at_ = wf_redis_addv(batch_, __VA_ARGS__, NULL);                                        \
-        OK(wf_redis_run(test_ctx, batch_));                                                        \
-        reply_text(wf_redis_reply(batch_, at_));                                                   \
+#define REDIS(...)                                                        \
+    __extension__({                                                       \
+        wf_redis_batch_t *batch_ = wf_redis_batch(test_ctx, store.redis); \
+        int at_ = wf_redis_addv(batch_, __VA_ARGS__, NULL);               \
+        OK(wf_redis_run(test_ctx, batch_));                               \
+        reply_text(wf_redis_reply(batch_, at_));                          \
     })
 
 static inline const char *reply_text(const wf_redis_reply_t *reply)
@@ -158,12 +161,17 @@ static inline const char *reply_text(const wf_redis_reply_t *reply)
     }
 }
 
-/* ---- records ------------------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------------------------------
+ */
 
 static inline const char *new_company_on(const char *slug, const char *plan)
 {
-    wf_company_new_t c = {.slug = slug, .name = "Some Company", .plan = plan,
-                          .max_monthly_messages = -1, .max_accounts = -1, .max_flows = -1};
+    wf_company_new_t c = {.slug = slug,
+                          .name = "Some Company",
+                          .plan = plan,
+                          .max_monthly_messages = -1,
+                          .max_accounts = -1,
+                          .max_flows = -1};
     const char *id;
 
     OK(wf_company_create(test_ctx, &id, &store, ring, &c, 0, &operator_root));
@@ -177,10 +185,8 @@ static inline const char *new_company(const char *slug)
 
 static inline wf_account_new_t account_named(const char *name, const char *phone_number_id)
 {
-    return (wf_account_new_t){.name = name,
-                              .phone_number_id = phone_number_id,
-                              .waba_id = "123456789",
-                              .rate_max = -1};
+    return (wf_account_new_t){
+        .name = name, .phone_number_id = phone_number_id, .waba_id = "123456789", .rate_max = -1};
 }
 
 static inline const char *new_account(const char *company, const char *name,
@@ -227,7 +233,8 @@ static inline const char *outbox_statuses(const char *company)
                company);
 }
 
-/* ---- main ---------------------------------------------------------------------------------------- */
+/* ---- main
+ * ---------------------------------------------------------------------------------------- */
 
 static inline const char *schema_folder(void)
 {
