@@ -38,8 +38,7 @@ static const wf_field_t fields[] = {
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* ---- sealing
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sealing ---------------------------------------------------------------------------- */
 
 /* Seals columns of one account row with the company's current data key. */
 typedef struct {
@@ -122,9 +121,7 @@ static apr_interval_time_t overlap_of(apr_interval_time_t overlap)
     return overlap < 0 ? OVERLAP_DEFAULT : overlap;
 }
 
-/* ---- making
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- making ----------------------------------------------------------------------------- */
 
 static wf_status_t row_of_new(wf_ctx_t *ctx, wf_json_t **row, const wf_account_new_t *a)
 {
@@ -253,9 +250,7 @@ wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *
     return st;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 wf_status_t wf_account_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *company_id)
@@ -312,9 +307,7 @@ wf_status_t wf_account_app_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_stor
     return st;
 }
 
-/* ---- changing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- changing --------------------------------------------------------------------------- */
 
 /* What an account is before a change. */
 typedef struct {

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* ---- constraints
- * ------------------------------------------------------------------------------------ */
+/* ---- constraints ------------------------------------------------------------------------ */
 
 /* Constraints are named <table>_<field>_<check|key|fkey> in schema/, so that a violated one names
  * the field. */
@@ -36,8 +35,7 @@ static const char *violation_text(apr_pool_t *pool, const char *constraint)
     return NULL;
 }
 
-/* ---- begin, work
- * ---------------------------------------------------------------------------------------- */
+/* ---- begin, work ------------------------------------------------------------------------ */
 
 static wf_status_t open_change(wf_ctx_t *ctx, wf_change_t *change, const wf_store_t *store,
                                const char *tenant, const wf_actor_t *actor)
@@ -138,9 +136,7 @@ wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t 
                           limit);
 }
 
-/* ---- audit
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- audit ------------------------------------------------------------------------------ */
 
 /* Members of `doc` that are not the same in `other`; NULL if there are none. */
 static const char *differing(apr_pool_t *pool, const wf_json_t *doc, const wf_json_t *other)
@@ -172,9 +168,7 @@ wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *acti
     return wf_audit_add(ctx, change->conn, &row, change->actor);
 }
 
-/* ---- end
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- end -------------------------------------------------------------------------------- */
 
 /* {"slug": …, "contexts": true, "flows": […]}: what the outbox worker gives to wf_cache_forget_….
  */

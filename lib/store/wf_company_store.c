@@ -24,8 +24,7 @@ static const wf_field_t fields[] = {
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* ---- making
- * --------------------------------------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------------------------- */
 
 /* -1 is "the plan's", which is what an absent member is. */
 static void set_limit(wf_json_t *row, const char *name, int64_t n)
@@ -131,9 +130,7 @@ wf_status_t wf_company_create(wf_ctx_t *ctx, const char **id, const wf_store_t *
     return st;
 }
 
-/* ---- reading
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 wf_status_t wf_company_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *after, int limit)
@@ -169,9 +166,7 @@ wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
     return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
 }
 
-/* ---- changing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- changing --------------------------------------------------------------------------- */
 
 static const char *action_of(const wf_json_t *old_doc, const wf_json_t *new_doc)
 {

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* ---- one company's
- * -------------------------------------------------------------------------------------- */
+/* ---- one company's ---------------------------------------------------------------------- */
 
 /* The ids as stored and not as the caller wrote them: the wrapping is bound to their letters. */
 wf_status_t wf_data_key_of_row(wf_ctx_t *ctx, wf_data_key_t *out, const wf_keyring_t *ring,
@@ -42,8 +41,7 @@ wf_status_t wf_data_key_load(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t
     return st == WF_OK ? wf_data_key_of_row(ctx, out, ring, res) : st;
 }
 
-/* ---- all of them
- * ----------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------ */
 
 typedef struct {
     const char *company_id, *id, *wrapped, *slug;

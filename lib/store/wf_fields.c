@@ -8,8 +8,7 @@
 #define PHONE_MIN 4
 #define PHONE_MAX 31
 
-/* ---- forms
- * ---------------------------------------------------------------------------------------------- */
+/* ---- forms ------------------------------------------------------------------------------ */
 
 int wf_form_is_meta_id(const char *text)
 {
@@ -58,8 +57,7 @@ int wf_form_is_url(const char *text)
            !strchr(text, '\\') && strlen(text) <= URL_MAX;
 }
 
-/* ---- checking
- * --------------------------------------------------------------------------------------------- */
+/* ---- checking --------------------------------------------------------------------------- */
 
 static int is_plain_text(const wf_json_t *value, int64_t min, int64_t max)
 {
@@ -214,9 +212,7 @@ wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t coun
     return out.len == 0 ? WF_OK : wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", out.data);
 }
 
-/* ---- merging
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- merging ---------------------------------------------------------------------------- */
 
 wf_json_t *wf_fields_merge(apr_pool_t *pool, const wf_json_t *target, const wf_json_t *patch)
 {

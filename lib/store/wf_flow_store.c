@@ -44,9 +44,7 @@ static wf_status_t check_new(wf_ctx_t *ctx, const wf_flow_new_t *flow)
     return WF_OK;
 }
 
-/* ---- saving
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- saving ----------------------------------------------------------------------------- */
 
 /* The foreign key would be content with an account that is deleted. */
 static wf_status_t check_account(wf_ctx_t *ctx, wf_change_t *change, const char *account_id)
@@ -161,9 +159,7 @@ wf_status_t wf_flow_save(wf_ctx_t *ctx, const char **id, int *version, const wf_
     return st;
 }
 
-/* ---- changing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- changing --------------------------------------------------------------------------- */
 
 static wf_status_t read_before(wf_ctx_t *ctx, wf_json_t **before, wf_change_t *change,
                                const char *flow_id)
@@ -253,9 +249,7 @@ wf_status_t wf_flow_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *c
     return wf_change_end(ctx, &change, st);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 wf_status_t wf_flow_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                          const char *company_id)

@@ -16,8 +16,7 @@ typedef struct {
     const char *checksum;
 } migration_t;
 
-/* ---- the folder
- * -------------------------------------------------------------------------------------------- */
+/* ---- the folder ------------------------------------------------------------------------- */
 
 /* The version of a file called NNNN_name.sql, else 0. */
 static int version_of(const char *name)
@@ -109,8 +108,7 @@ static wf_status_t read_folder(wf_ctx_t *ctx, apr_array_header_t **out, const ch
     return st;
 }
 
-/* ---- what is applied
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is applied -------------------------------------------------------------------- */
 
 /* {version: checksum}; empty where there is no schema yet. */
 static wf_status_t read_applied(wf_ctx_t *ctx, apr_hash_t **out, int *newest, wf_pg_conn_t *conn)
@@ -142,9 +140,7 @@ static const char *applied_checksum(apr_hash_t *applied, const migration_t *m)
     return apr_hash_get(applied, &m->version, sizeof(m->version));
 }
 
-/* ---- migrating
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- migrating -------------------------------------------------------------------------- */
 
 static wf_status_t run(wf_ctx_t *ctx, wf_pg_conn_t *conn, const migration_t *m)
 {

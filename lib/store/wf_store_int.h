@@ -5,8 +5,7 @@
 #include "store/wf_sql.h"
 #include "store/wf_store.h"
 
-/* ---- one statement (wf_store.c)
- * ------------------------------------------------------------------ */
+/* ---- one statement (wf_store.c) --------------------------------------------------------- */
 
 /* As the company: acquire, one round trip, release. */
 wf_status_t wf_store_query(wf_ctx_t *ctx, wf_pg_result_t **out, const wf_store_t *store,
@@ -26,8 +25,7 @@ int64_t wf_store_int(const wf_pg_result_t *res, int row, int column);
 /* `text` if it is a UUID, else NULL: a look-up by "id or name" asks for both in one statement. */
 const char *wf_store_uuid(const char *text);
 
-/* ---- one change (wf_change.c)
- * ---------------------------------------------------------------------- */
+/* ---- one change (wf_change.c) ----------------------------------------------------------- */
 
 /* A transaction that writes its audit row and its outbox row, and after its commit deletes what is
  * cached of it. Used as: begin; work while WF_OK; end, whatever happened. */
@@ -71,8 +69,7 @@ wf_status_t wf_change_end(wf_ctx_t *ctx, wf_change_t *change, wf_status_t st) WF
 wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t other,
                             const char *what) WF_MUST_CHECK;
 
-/* ---- input (wf_fields.c)
- * ----------------------------------------------------------------------------- */
+/* ---- input (wf_fields.c) ---------------------------------------------------------------- */
 
 typedef enum {
     WF_FIELD_TEXT,   /* min to max characters, none of them a control character */
@@ -117,8 +114,7 @@ int wf_form_is_phone(const char *text);
 int wf_form_is_email(const char *text);
 int wf_form_is_url(const char *text); /* http(s), no user name, no space */
 
-/* ---- keys and cache
- * ------------------------------------------------------------------------------------ */
+/* ---- keys and cache --------------------------------------------------------------------- */
 
 /* In the open transaction: the current data key, or the one with this id. The caller wipes. */
 wf_status_t wf_data_key_read(wf_ctx_t *ctx, wf_data_key_t *out, wf_pg_conn_t *conn,

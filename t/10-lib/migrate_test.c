@@ -2,8 +2,7 @@
 
 #include <apr_file_io.h>
 
-/* ---- helpers ------------------------------------------------------------------------------------
- */
+/* ---- helpers ---------------------------------------------------------------------------- */
 
 /* A database of its own for `owner`; returns its name. */
 static const char *new_database(const char *name, const char *owner)
@@ -57,8 +56,7 @@ static void count_file(const char *file, void *baton)
     *(const char **)baton = apr_pstrdup(test_pool, file);
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------ */
 
 START_TEST(migrating_again_applies_nothing)
 {

@@ -137,8 +137,7 @@ static inline void store_setup(void)
     ring = ring_of("one", "two");
 }
 
-/* ---- Redis ------------------------------------------------------------------------------------
- */
+/* ---- Redis ------------------------------------------------------------------------------ */
 
 /* One command of NUL-terminated words; its reply as text ("-" for nil). */
 #define REDIS(...)                                                        \
@@ -161,8 +160,7 @@ static inline const char *reply_text(const wf_redis_reply_t *reply)
     }
 }
 
-/* ---- records ------------------------------------------------------------------------------------
- */
+/* ---- records ---------------------------------------------------------------------------- */
 
 static inline const char *new_company_on(const char *slug, const char *plan)
 {
@@ -199,6 +197,12 @@ static inline const char *new_account(const char *company, const char *name,
     return id;
 }
 
+static inline wf_flow_new_t flow_named(const char *name, const char *plan)
+{
+    return (wf_flow_new_t){
+        .name = name, .flow_json = "{\"version\": \"7.0\"}", .plan = plan, .activate = 1};
+}
+
 static inline wf_json_t *json(const char *text)
 {
     wf_json_t *out;
@@ -233,8 +237,7 @@ static inline const char *outbox_statuses(const char *company)
                company);
 }
 
-/* ---- main
- * ---------------------------------------------------------------------------------------- */
+/* ---- main ------------------------------------------------------------------------------- */
 
 static inline const char *schema_folder(void)
 {
