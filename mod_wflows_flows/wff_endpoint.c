@@ -10,17 +10,12 @@ static int refuse(request_rec *r, const wfm_request_t *req, wfm_problem_t proble
     return wfm_problem_reply(r, &refusal);
 }
 
-/* The account's own limit, held under the operator's. It runs from when the body has come: a slow
- * client's time is its own. */
-static apr_time_t deadline_of(const request_rec *r, const wf_tenant_t *tenant)
+/* The operator's limit. It runs from when the body has come: a slow client's time is its own. The account's
+ * own limit is for its server (wf_backend.c): were it this one, nothing would be left for storing the step
+ * when that server uses all of it. */
+static apr_time_t deadline_of(const request_rec *r)
 {
-    apr_interval_time_t limit = wff_timeout(r);
-
-    if (tenant->account_count > 0 && tenant->accounts[0].flow_endpoint_timeout_ms > 0) {
-        apr_interval_time_t own = apr_time_from_msec(tenant->accounts[0].flow_endpoint_timeout_ms);
-        limit = own < limit ? own : limit;
-    }
-    return apr_time_now() + limit;
+    return apr_time_now() + wff_timeout(r);
 }
 
 /* For the access log: conf/wflows.conf has a LogFormat with them. */
@@ -56,7 +51,7 @@ static int exchange(request_rec *r, const wfm_request_t *req, const wf_service_t
     in.signature = apr_table_get(r->headers_in, "X-Hub-Signature-256");
     in.body = body.data;
     in.body_len = body.len;
-    ctx->deadline = deadline_of(r, in.tenant);
+    ctx->deadline = deadline_of(r);
     wf_exchange(ctx, &out, service, &in);
     note_outcome(r, &out);
     return wfm_exchange_reply(r, req->request_id, &out);

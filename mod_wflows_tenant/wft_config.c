@@ -415,7 +415,7 @@ const command_rec wft_commands[] = {
         "WhatsApp accounts of a company at most"),
     AP_INIT_TAKE1(WFT_TENANT_DEFAULT_PLAN, set_default_plan, NULL, RSRC_CONF,
                   "plan of a new company"),
-    INT(WFT_TENANT_RSA_SLOTS, conf.rsa_cache_slots, 16, 1048576, "1024",
+    INT(WFT_TENANT_RSA_SLOTS, conf.rsa_cache_slots, 16, 1048576, "16384",
         "parsed RSA keys that a child process keeps at most"),
     {NULL}};
 

@@ -25,7 +25,7 @@ void wf_conf_defaults(wf_conf_t *conf)
     conf->redis_command_timeout = apr_time_from_msec(200);
     conf->redis_acquire_timeout = apr_time_from_msec(100);
     conf->redis_retry_interval = apr_time_from_sec(2);
-    conf->rsa_cache_slots = 1024;
+    conf->rsa_cache_slots = 16384;
     conf->max_companies = 1000;
     conf->max_accounts = 50;
     conf->default_plan = "starter";
