@@ -20,8 +20,7 @@ static const char *place_text(apr_pool_t *pool, const place_t *place)
     return apr_pstrcat(pool, above, place->up ? "." : "", place->key, NULL);
 }
 
-/* WF_JSON_ABSENT: the declaration does not say. */
-static wf_json_type_t declared_type(const wf_json_t *declaration)
+wf_json_type_t wf_data_type(const wf_json_t *declaration)
 {
     static const struct {
         const char *name;
@@ -43,7 +42,7 @@ static wf_json_type_t declared_type(const wf_json_t *declaration)
 static const char *misfit(apr_pool_t *pool, const place_t *place, const wf_json_t *declaration,
                           const wf_json_t *value)
 {
-    wf_json_type_t want = declared_type(declaration), have = wf_json_type(value);
+    wf_json_type_t want = wf_data_type(declaration), have = wf_json_type(value);
     const wf_json_t *properties = wf_json_get(declaration, "properties");
     const wf_json_t *items = wf_json_get(declaration, "items");
     const char *fault = NULL;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define BACKEND_TIMEOUT_MS 2000
+
 /* ---- repeats ---- */
 
 static int is_repeat(wf_ctx_t *ctx, const wf_engine_in_t *in)
@@ -86,15 +88,17 @@ static void refuse(const wf_step_t *step, wf_outcome_t *out, const char *fault)
     (void)try_answer(step, out, &fallback, 0);
 }
 
-static void settle(const wf_step_t *step, wf_outcome_t *out, const wf_answer_t *answer)
+/* `fault`: why there is no answer to begin with; NULL where there is one. */
+static void settle(const wf_step_t *step, wf_outcome_t *out, const wf_answer_t *answer,
+                   const char *fault)
 {
     wf_answer_t given = *answer;
-    const char *fault = try_answer(step, out, &given, 1);
 
+    fault = fault ? fault : try_answer(step, out, &given, 1);
     if (fault) {
         /* Made of declared keys and of values that fit: there is nothing left to refuse. */
         given = wf_step_fallback(step);
-        out->broken_rule = fault;
+        out->broken_rule = out->broken_rule ? out->broken_rule : fault;
         (void)try_answer(step, out, &given, 0);
     }
     if (!step->in->anonymous) {
@@ -113,10 +117,84 @@ static wf_status_t outcome_status(const wf_step_t *step, wf_outcome_t *out)
     return wf_fail(step->ctx, WF_EINTERNAL, WFLOGNO(0242) "the plan of the flow is damaged");
 }
 
+/* ---- the company's server ---- */
+
+static const wf_json_t *backend_of(const wf_step_t *step)
+{
+    return wf_plan_part(step->in->plan, WF_PLAN_BACKEND, "", 0);
+}
+
+static void ask_backend(wf_step_t *step, wf_outcome_t *out)
+{
+    const wf_json_t *backend = backend_of(step);
+
+    out->kind = WF_OUTCOME_BACKEND;
+    out->backend_url = wf_json_get_str(backend, "url", "");
+    out->backend_timeout_ms = (int)wf_json_get_int(backend, "timeout_ms", BACKEND_TIMEOUT_MS);
+    out->backend_body = wf_rules_question(step);
+    out->continuation = step;
+}
+
+/* on_failure is a plain answer: it cannot ask again. */
+static void settle_failure(const wf_step_t *step, wf_outcome_t *out)
+{
+    const wf_json_t *rule = wf_json_get(backend_of(step), "on_failure");
+    wf_answer_t answer = wf_step_fallback(step);
+    const char *fault = NULL;
+
+    if (rule) {
+        fault = wf_rules_answer(step, &answer, rule);
+    }
+    settle(step, out, &answer, fault);
+}
+
+wf_status_t wf_engine_resume(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in,
+                             void *continuation, const wf_json_t *answer)
+{
+    wf_step_t *step = continuation;
+    wf_answer_t given;
+    const char *fault = NULL;
+
+    memset(out, 0, sizeof(*out));
+    out->kind = WF_OUTCOME_FAIL;
+    step->ctx = ctx;
+    step->in = in;
+    if (answer) {
+        fault = wf_rules_reply(step, &given, answer);
+        fault = fault ? fault : try_answer(step, out, &given, 1);
+    }
+    if (!answer || fault) {
+        out->broken_rule = fault;
+        settle_failure(step, out);
+    } else if (!in->anonymous) {
+        out->session = wf_step_session(step, &given, out->reply);
+    }
+    return outcome_status(step, out);
+}
+
+/* ---- a step ---- */
+
+static void decide(wf_step_t *step, wf_outcome_t *out)
+{
+    const wf_json_t *rule = wf_rules_find(step);
+    wf_answer_t answer;
+    const char *fault = NULL;
+
+    if (wf_json_has(rule, "ask")) {
+        ask_backend(step, out);
+        return;
+    }
+    if (rule) {
+        fault = wf_rules_answer(step, &answer, rule);
+    } else {
+        answer = default_answer(step);
+    }
+    settle(step, out, &answer, fault);
+}
+
 wf_status_t wf_engine_run(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in)
 {
     wf_step_t *step;
-    wf_answer_t answer;
     const char *fault;
 
     memset(out, 0, sizeof(*out));
@@ -137,8 +215,7 @@ wf_status_t wf_engine_run(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t
     if ((fault = wf_step_begin(ctx, step, in)) != NULL) {
         refuse(step, out, fault);
     } else {
-        answer = default_answer(step);
-        settle(step, out, &answer);
+        decide(step, out);
     }
     return outcome_status(step, out);
 }

@@ -65,11 +65,119 @@ int wf_plan_allows(const wf_plan_t *plan, const wf_plan_screen_t *from, const wf
  * holds a null; NULL if it is right. */
 const char *wf_data_misfit(apr_pool_t *pool, const char *key, const wf_json_t *declaration,
                            const wf_json_t *value);
+/* The declared type; WF_JSON_ABSENT where the declaration does not say. */
+wf_json_type_t wf_data_type(const wf_json_t *declaration);
 /* The declaration's member that holds the limits of an option list bound to it, if one is:
  * {"min", "max", "image_max"}. */
 #define WF_DATA_OPTIONS "__options__"
 /* Names that belong to the protocol, never to a form: 1 if `key` is one. */
 int wf_data_is_reserved(const char *key);
+
+/* ---- values of logic: what JavaScript makes of them, as json-logic-js does
+ * ------------------------- */
+
+typedef enum {
+    WF_VALUE_UNDEFINED = 0,
+    WF_VALUE_NULL,
+    WF_VALUE_BOOLEAN,
+    WF_VALUE_NUMBER,
+    WF_VALUE_STRING,
+    WF_VALUE_TREE /* array or object */
+} wf_value_kind_t;
+
+/* Scalars are kept out of wf_json_t: comparing two of them allocates nothing, and NaN exists. */
+typedef struct {
+    wf_value_kind_t kind;
+    double number; /* BOOLEAN: 0 or 1 */
+    wf_slice_t text;
+    const wf_json_t *tree;
+} wf_value_t;
+
+wf_value_t wf_value_of(const wf_json_t *v);
+wf_value_t wf_value_number(double n);
+wf_value_t wf_value_boolean(int b);
+wf_value_t wf_value_text(const char *text, size_t len);
+/* undefined and NaN become null. */
+wf_json_t *wf_value_json(apr_pool_t *pool, wf_value_t v);
+/* As jsonlogic.com has it: an empty array is false. */
+int wf_value_is_true(wf_value_t v);
+double wf_value_to_number(apr_pool_t *pool, wf_value_t v); /* Number(v) */
+double wf_value_to_float(apr_pool_t *pool, wf_value_t v);  /* parseFloat(v) */
+/* String(v), of at most WF_TEXT_MAX bytes: what would be longer loses its end. */
+wf_slice_t wf_value_to_text(apr_pool_t *pool, wf_value_t v);
+int wf_value_equal(apr_pool_t *pool, wf_value_t a, wf_value_t b); /* a == b */
+int wf_value_same(wf_value_t a, wf_value_t b);                    /* a === b */
+/* -1, 0, 1 as a is less than, equal to, greater than b; 2 where they have no order (NaN). */
+int wf_value_order(apr_pool_t *pool, wf_value_t a, wf_value_t b);
+/* `path` (members and indexes parted by dots, `length`) from `v` on; undefined where it leads
+ * nowhere. */
+wf_value_t wf_value_walk(wf_value_t v, const char *path, size_t len);
+
+/* ---- scope: what ${...} and {"var": ...} can read
+ * --------------------------------------------------- */
+
+typedef struct {
+    wf_ctx_t *ctx;
+    const wf_plan_t *plan; /* static */
+    const wf_json_t *data;
+    const wf_json_t *session;
+    const wf_json_t *company;
+    const char *flow_name, *flow_token;
+    int flow_version;
+    /* Inside map and its like, instead of all that: */
+    int is_element;
+    wf_value_t element;
+    const wf_value_t *accumulator; /* inside reduce, where `element` is `current`; else NULL */
+} wf_scope_t;
+
+wf_value_t wf_scope_read(const wf_scope_t *scope, const char *path, size_t len);
+
+/* ---- logic: JsonLogic
+ * ------------------------------------------------------------------------------- */
+
+#define WF_LOGIC_DEPTH 20
+#define WF_LOGIC_STEPS 10000
+
+/* The value of `logic`. WF_ELIMIT: it needed more steps or depth than allowed; WF_EINVALID: an
+ * operator does not exist or cannot work without an operand. Neither is logged. */
+wf_status_t wf_logic_value(wf_value_t *out, const wf_json_t *logic,
+                           const wf_scope_t *scope) WF_MUST_CHECK;
+/* 1 if its value is true; a failure is logged and counts as false. */
+int wf_logic_holds(const wf_json_t *logic, const wf_scope_t *scope);
+
+typedef struct {
+    int min, max;  /* operands; max -1: any number */
+    int is_scoped; /* the second operand reads elements, not the scope around */
+} wf_operator_rule_t;
+/* NULL if there is no such operator. */
+const wf_operator_rule_t *wf_logic_operator(const char *name);
+
+/* ---- templates: ${path} in the texts of logic
+ * --------------------------------------------------------- */
+
+/* `value` with all references replaced, in nested values too; members and elements that are nothing
+ * but a reference to nothing are left out, and NULL is returned where `value` itself is. A text
+ * that is one reference and no more keeps the type of what it names. */
+wf_json_t *wf_template_fill(const wf_json_t *value, const wf_scope_t *scope);
+
+typedef struct {
+    wf_slice_t text; /* plain text, or a path */
+    int is_path;
+} wf_template_part_t;
+/* Takes the next part off `rest`; 0 at the end. An unclosed ${ is plain text. */
+int wf_template_next(wf_template_part_t *part, wf_slice_t *rest);
+int wf_template_is(const wf_json_t *text);
+
+/* ---- logic when it is saved
+ * ----------------------------------------------------------------------------- */
+
+#define WF_LOGIC_MAX (256 * 1024)
+#define WF_CONSTANT_NAME_MAX 64
+
+/* Adds to `issues` whatever is wrong with `logic` for the flow that `plan` (without logic)
+ * describes. */
+void wf_logic_check(wf_ctx_t *ctx, wf_issues_t *issues, const wf_plan_t *plan,
+                    const wf_json_t *logic);
 
 /* ---- reply check (WHATSAPP.md 1.12, 1.13, rules 88-92) ------------------------------------------
  */
@@ -116,5 +224,18 @@ wf_json_t *wf_step_reply(const wf_step_t *step, const wf_answer_t *answer);
 wf_session_t *wf_step_session(const wf_step_t *step, const wf_answer_t *answer, const char *reply);
 /* The text for the user where nothing better is known: the company's, the flow's, ours. */
 const char *wf_step_error_message(const wf_step_t *step);
+
+/* ---- rules
+ * ---------------------------------------------------------------------------------------------- */
+
+wf_scope_t wf_rules_scope(const wf_step_t *step);
+/* The first rule that holds for this step; NULL: none does. */
+const wf_json_t *wf_rules_find(const wf_step_t *step);
+/* What `rule` ({next, data, error_message} or {complete}) answers; or why it cannot. */
+const char *wf_rules_answer(const wf_step_t *step, wf_answer_t *answer, const wf_json_t *rule);
+/* The exchange as the company's server gets it. */
+wf_json_t *wf_rules_question(const wf_step_t *step);
+/* What the company's server answered; or why it is no answer. */
+const char *wf_rules_reply(const wf_step_t *step, wf_answer_t *answer, const wf_json_t *reply);
 
 #endif

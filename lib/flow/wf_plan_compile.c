@@ -204,8 +204,7 @@ static wf_json_t *model_of(compile_t *c, const screen_t *screen)
     wf_json_t *model = wf_json_object_make(c->ctx->pool), *declaration;
 
     for (wf_json_iter_t it = wf_json_iter(wf_json_get(screen->json, "data")); wf_json_next(&it);) {
-        /* The client takes error_message out before it looks at the data (WHATSAPP.md 1.10). */
-        if (wf_json_type(it.value) != WF_JSON_OBJECT || wf_data_is_reserved(it.key)) {
+        if (wf_json_type(it.value) != WF_JSON_OBJECT) {
             continue;
         }
         declaration = wf_json_copy(c->ctx->pool, it.value);
@@ -215,6 +214,14 @@ static wf_json_t *model_of(compile_t *c, const screen_t *screen)
     }
     walk_layout(c, model, wf_json_get(screen->json, "layout"), 0);
     return model;
+}
+
+/* A flow may declare what the client takes out of an answer before it looks at the data
+ * (WHATSAPP.md rule 67). The key must be there, but an example would be shown as an error: empty is
+ * ignored. */
+static int is_taken_out(const char *key)
+{
+    return strcmp(key, "error_message") == 0 || strcmp(key, "extension_message_response") == 0;
 }
 
 /* Something of the declared type, for a flow whose example is missing or wrong. */
@@ -241,7 +248,8 @@ static wf_json_t *examples_of(compile_t *c, const screen_t *screen, const wf_jso
 
     for (wf_json_iter_t it = wf_json_iter(model); wf_json_next(&it);) {
         example = wf_json_get(wf_json_get(data, it.key), "__example__");
-        if (!example || wf_data_misfit(c->ctx->pool, it.key, it.value, example)) {
+        if (!example || is_taken_out(it.key) ||
+            wf_data_misfit(c->ctx->pool, it.key, it.value, example)) {
             example = zero_of(c->ctx->pool, it.value);
         }
         wf_json_set(examples, it.key, example);
@@ -282,13 +290,14 @@ static void add_screen(compile_t *c, wf_buf_t *text, const screen_t *screen)
     wf_buf_putc(text, '\n');
 }
 
-static void add_flow(compile_t *c, wf_buf_t *text)
+static void add_flow(compile_t *c, wf_buf_t *text, const wf_json_t *logic)
 {
     wf_json_t *head = wf_json_object_make(c->ctx->pool);
     size_t i;
 
     wf_json_set_str(head, "entry", entry_screen(c)->name);
     wf_json_set_bool(head, "routed", c->routed);
+    wf_json_set_str(head, "error_message", wf_json_get_str(logic, "error_message", NULL));
     wf_buf_puts(text, WF_PLAN_FORMAT "\n");
     wf_buf_puts(text, wf_json_text(c->ctx->pool, head, NULL));
     wf_buf_putc(text, '\n');
@@ -297,10 +306,37 @@ static void add_flow(compile_t *c, wf_buf_t *text)
     }
 }
 
+static void add_part(wf_buf_t *text, wf_plan_kind_t kind, const char *name, const wf_json_t *v)
+{
+    if (v) {
+        add_line(text, kind, name);
+        add_column(text, v);
+        wf_buf_putc(text, '\n');
+    }
+}
+
+static void add_parts(wf_buf_t *text, wf_plan_kind_t kind, const wf_json_t *members)
+{
+    for (wf_json_iter_t it = wf_json_iter(members); wf_json_next(&it);) {
+        add_part(text, kind, it.key, it.value);
+    }
+}
+
+/* Only what wf_logic_check has found good is added: names without tabs, JSON without surprises. */
+static void add_logic(wf_buf_t *text, const wf_json_t *logic)
+{
+    add_part(text, WF_PLAN_INIT, "", wf_json_get(logic, "init"));
+    add_parts(text, WF_PLAN_RULES, wf_json_get(logic, "screens"));
+    add_parts(text, WF_PLAN_BACK, wf_json_get(logic, "back"));
+    add_part(text, WF_PLAN_BACKEND, "", wf_json_get(logic, "backend"));
+    add_parts(text, WF_PLAN_CONSTANT, wf_json_get(logic, "static"));
+}
+
 wf_status_t wf_plan_compile(wf_ctx_t *ctx, const char **plan, size_t *plan_len, wf_issues_t *issues,
                             const wf_json_t *flow_json, const wf_json_t *logic)
 {
     compile_t *c = apr_pcalloc(ctx->pool, sizeof(*c));
+    wf_plan_t *without_logic;
     wf_buf_t text;
     wf_status_t st;
 
@@ -314,7 +350,17 @@ wf_status_t wf_plan_compile(wf_ctx_t *ctx, const char **plan, size_t *plan_len, 
     }
     read_routes(c);
     wf_buf_init(&text, ctx->pool, 4096, PLAN_MAX);
-    add_flow(c, &text);
+    add_flow(c, &text, logic);
+    if (logic && !text.failed) {
+        if ((st = wf_plan_open(ctx, &without_logic, text.data, text.len)) != WF_OK) {
+            return st;
+        }
+        wf_logic_check(ctx, issues, without_logic, logic);
+        add_logic(&text, logic);
+    }
+    if (issues->errors > 0) {
+        return WF_OK;
+    }
     if (text.failed) {
         return wf_fail_public(ctx, WF_ELIMIT, WFLOGNO(0239) "the flow is too large for a plan");
     }

@@ -102,7 +102,7 @@ static const char *data_fault(wf_ctx_t *ctx, const wf_plan_t *plan, const wf_pla
     const wf_json_t *message = wf_json_get(data, "error_message");
     const char *fault;
 
-    if (message && wf_json_str_len(message) == 0) {
+    if (message && wf_json_str_len(message) == 0 && !wf_json_has(model, "error_message")) {
         return "1.10: error_message is no text or an empty one";
     }
     for (wf_json_iter_t it = wf_json_iter(data); wf_json_next(&it);) {
@@ -113,8 +113,9 @@ static const char *data_fault(wf_ctx_t *ctx, const wf_plan_t *plan, const wf_pla
     }
     for (wf_json_iter_t it = wf_json_iter(model); wf_json_next(&it);) {
         const wf_json_t *value = wf_json_get(data, it.key);
-        /* The plan's own example was checked when the flow was saved. */
-        if (value && value == wf_json_get(examples, it.key)) {
+        /* The plan's own example was checked when the flow was saved; an error_message is none of
+         * the screen's data even where the screen declares one. */
+        if (value && (value == wf_json_get(examples, it.key) || value == message)) {
             continue;
         }
         if ((fault = key_fault(ctx, it.key, it.value, value)) != NULL) {

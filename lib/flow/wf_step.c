@@ -233,6 +233,18 @@ static wf_json_t *fitting(const wf_step_t *step, const char *key, const wf_json_
     return value;
 }
 
+/* Some flows declare a flow_token; answers never hold one, and the example's is nobody's. */
+static wf_json_t *own_token(const wf_step_t *step, const char *key, const wf_json_t *declaration)
+{
+    const char *token = step->in->request->flow_token;
+
+    if (!token || strcmp(key, "flow_token") != 0 ||
+        strcmp(wf_json_get_str(declaration, "type", ""), "string") != 0) {
+        return NULL;
+    }
+    return wf_json_str_make(step->ctx->pool, token);
+}
+
 /* Each declared key: what logic gives, then the session's answer of that name, then the example.
  * A screen that is shown again keeps what it was shown with rather than falling back to the
  * example, and when it comes with an error_message even before the answers: the user is still
@@ -252,7 +264,8 @@ static wf_json_t *filled_data(const wf_step_t *step, const wf_answer_t *answer)
     for (wf_json_iter_t it = wf_json_iter(model); wf_json_next(&it);) {
         value = wf_json_get(answer->data, it.key);
         if (!value && !(value = fitting(step, it.key, it.value, first)) &&
-            !(value = fitting(step, it.key, it.value, second))) {
+            !(value = fitting(step, it.key, it.value, second)) &&
+            !(value = own_token(step, it.key, it.value))) {
             if (!examples) {
                 examples = wf_plan_screen_column(step->in->plan, target, WF_SCREEN_EXAMPLE);
             }

@@ -165,6 +165,21 @@ START_TEST(history_follows_what_the_phone_did_on_its_own)
 }
 END_TEST
 
+START_TEST(history_keeps_the_newest_hundred)
+{
+    drive_t *d =
+        drive_make("{'screens':[{'id':'A'},{'id':'B'}]}", "{'screens':{'B':[{'next':'A'}]}}");
+    int i;
+
+    for (i = 0; i < 120; i++) {
+        drive_send(d, "data_exchange", i % 2 ? "B" : "A", apr_psprintf(test_pool, "{'n':%d}", i));
+    }
+    ck_assert_uint_eq(wf_json_len(d->session->history), 100);
+    ck_assert_str_eq(d->session->screen, "A");
+    ck_assert_str_eq(wf_json_str(wf_json_at(d->session->history, 99)), "A");
+}
+END_TEST
+
 START_TEST(without_routes_the_order_of_screens_leads)
 {
     drive_t *d = drive_make("{'screens':[{'id':'A'},{'id':'B'},{'id':'C'}]}", NULL);
@@ -420,6 +435,7 @@ int main(void)
     tcase_add_test(tc, back_goes_to_where_the_user_came_from);
     tcase_add_test(tc, a_back_carries_no_data);
     tcase_add_test(tc, history_follows_what_the_phone_did_on_its_own);
+    tcase_add_test(tc, history_keeps_the_newest_hundred);
     tcase_add_test(tc, without_routes_the_order_of_screens_leads);
     tcase_add_test(tc, user_data_cannot_pose_as_the_protocol);
     tcase_add_test(tc, a_null_takes_an_answer_back);

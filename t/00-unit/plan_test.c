@@ -8,7 +8,7 @@ static const char *const booking =
     "{'id':'A','data':{'day':{'type':'string','__example__':'2026-03-01'}}},"
     "{'id':'B','data':{'times':{'type':'array','items':{'type':'object','properties':{'id':{'type':"
     "'string'},'title':{'type':'string'}}},'__example__':[{'id':'1','title':'09:00'}]},"
-    "'error_message':{'type':'string','__example__':'x'}},"
+    "'error_message':{'type':'string','__example__':'Boo'}},"
     "'layout':{'children':[{'type':'If','then':[{'type':'Dropdown','data-source':'${data.times}'}]}"
     "]}},"
     "{'id':'C','terminal':true}]}";
@@ -63,7 +63,9 @@ START_TEST(declarations_and_examples_are_apart)
 
     drive_same(wf_plan_screen_column(plan, a, WF_SCREEN_DATA), "{'day':{'type':'string'}}");
     drive_same(wf_plan_screen_column(plan, a, WF_SCREEN_EXAMPLE), "{'day':'2026-03-01'}");
-    ck_assert_uint_eq(wf_json_len(model), 1);
+    ck_assert_uint_eq(wf_json_len(model), 2);
+    drive_same(wf_json_get(wf_plan_screen_column(plan, b, WF_SCREEN_EXAMPLE), "error_message"),
+               "''");
     drive_same(wf_json_get(wf_json_get(model, "times"), WF_DATA_OPTIONS),
                "{'min':0,'max':200,'max_with_image':100,'image_max':102400}");
     drive_same(wf_plan_screen_column(plan, wf_plan_screen(plan, "C"), WF_SCREEN_DATA), "{}");
@@ -211,10 +213,12 @@ static void refused(const char *why, const char *action, const char *screen, con
 
 START_TEST(good_replies_pass_the_check)
 {
-    const char *times = "{'screen':'B','data':{'times':[{'id':'1','title':'x'},{'id':'2'}]}}";
+    const char *times = "{'screen':'B','data':{'times':[{'id':'1','title':'x'},{'id':'2'}],"
+                        "'error_message':''}}";
 
     ck_assert_ptr_null(fault(booking, "INIT", NULL, "{'screen':'A','data':{'day':'x'}}"));
-    ck_assert_ptr_null(fault(booking, "INIT", "B", "{'screen':'B','data':{'times':[]}}"));
+    ck_assert_ptr_null(
+        fault(booking, "INIT", "B", "{'screen':'B','data':{'times':[],'error_message':'x'}}"));
     ck_assert_ptr_null(fault(booking, "data_exchange", "A", times));
     ck_assert_ptr_null(fault(booking, "data_exchange", "C", times));
     ck_assert_ptr_null(fault(booking, "BACK", "B", "{'screen':'A','data':{'day':''}}"));
@@ -266,7 +270,7 @@ END_TEST
 START_TEST(too_many_options_and_too_large_answers_are_refused)
 {
     drive_t *d = drive_make(booking, NULL);
-    wf_json_t *reply = drive_json("{'screen':'B','data':{}}"), *list, *item;
+    wf_json_t *reply = drive_json("{'screen':'B','data':{'error_message':''}}"), *list, *item;
     const wf_plan_screen_t *a = wf_plan_screen(d->plan, "A");
     int i;
 
