@@ -168,26 +168,39 @@ static wf_status_t admit_from_postgres(wf_ctx_t *ctx, wf_admission_t *out,
     return WF_OK;
 }
 
+static wf_status_t admit(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t *service,
+                         const wf_admit_query_t *query)
+{
+    wf_admit_reply_t reply;
+    wf_status_t st;
+
+    st = wf_admit_query(ctx, &reply, service->store, query);
+    if (st != WF_OK) {
+        wf_ctx_clear(ctx);
+        wf_metric_add(service->metrics, WF_METRIC_CTX_DOWN, 1);
+        return admit_from_postgres(ctx, out, service, query, NULL);
+    }
+    if (reply.kind == WF_ADMIT_REPLY_MISS) {
+        wf_metric_add(service->metrics, WF_METRIC_CTX_MISS, 1);
+        return admit_from_postgres(ctx, out, service, query, reply.generation);
+    }
+    wf_metric_add(service->metrics, WF_METRIC_CTX_HIT, 1);
+    return judge(ctx, out, service, &reply);
+}
+
 wf_status_t wf_admit(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t *service,
                      const char *slug, const char *account, int charge)
 {
     wf_admit_query_t query = {slug, account, charge, service->conf.platform_rate_max,
                               service->conf.platform_rate_window_ms};
-    wf_admit_reply_t reply;
     wf_status_t st;
 
     memset(out, 0, sizeof(*out));
     out->verdict = WF_ADMIT_UNKNOWN;
-    st = wf_admit_query(ctx, &reply, service->store, &query);
-    if (st != WF_OK) {
-        wf_ctx_clear(ctx);
-        wf_metric_add(service->metrics, WF_METRIC_CTX_DOWN, 1);
-        return admit_from_postgres(ctx, out, service, &query, NULL);
+    st = admit(ctx, out, service, &query);
+    if (out->tenant) {
+        /* A named account has its own keys and secrets and nobody else's. */
+        out->tenant->account_named = account != NULL;
     }
-    if (reply.kind == WF_ADMIT_REPLY_MISS) {
-        wf_metric_add(service->metrics, WF_METRIC_CTX_MISS, 1);
-        return admit_from_postgres(ctx, out, service, &query, reply.generation);
-    }
-    wf_metric_add(service->metrics, WF_METRIC_CTX_HIT, 1);
-    return judge(ctx, out, service, &reply);
+    return st;
 }
