@@ -144,6 +144,9 @@ wf_status_t wf_data_keys_rewrap(wf_ctx_t *ctx, int *done, int *left, const wf_st
         if ((st = rewrap_batch(ctx, done, &rows, &last, store, ring, actor)) != WF_OK) {
             return st;
         }
+        if (rows > 0) {
+            wf_log(ctx, WF_LOG_NOTICE, WFLOGNO(0349) "%d data keys rewrapped", *done);
+        }
     } while (rows > 0);
     st = wf_store_query_platform(ctx, &res, store, WF_SQL_DATA_KEY_STALE_COUNT, params);
     if (st == WF_OK) {

@@ -109,6 +109,30 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
                               0},
     [WF_SQL_SCHEMA_VERSION] = {"schema_version", "select wflows.schema_version()", 0},
 
+    /* Names of roles and of the schema are looked up, never cast: none of them need be there. */
+    [WF_SQL_DATABASE_REPORT] =
+        {"database_report",
+         "select json_build_object("
+         "'server_version', current_setting('server_version'),"
+         " 'server_version_num', current_setting('server_version_num')::int,"
+         " 'now_us', (extract(epoch from clock_timestamp()) * 1000000)::bigint,"
+         " 'role', current_user, 'superuser', r.rolsuper, 'bypassrls', r.rolbypassrls,"
+         " 'owner', exists (select from pg_catalog.pg_namespace n"
+         "  where n.nspname = 'wflows' and pg_has_role(current_user, n.nspowner, 'usage')),"
+         " 'platform_inherited', exists (select from pg_catalog.pg_roles p"
+         "  where p.rolname = 'wflows_platform' and pg_has_role(current_user, p.oid, 'usage')),"
+         " 'tenant_tables', coalesce(t.n, 0), 'unprotected', coalesce(t.open, '[]'))"
+         " from pg_catalog.pg_roles r,"
+         " (select count(*) as n, json_agg(c.relname order by c.relname)"
+         "   filter (where not (c.relrowsecurity and c.relforcerowsecurity)) as open"
+         "  from pg_catalog.pg_class c"
+         "  join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = 'wflows'"
+         "  where c.relkind in ('r', 'p') and (c.relname = 'companies' or exists ("
+         "   select from pg_catalog.pg_attribute a where a.attrelid = c.oid"
+         "   and a.attname = 'company_id' and not a.attisdropped))) t"
+         " where r.rolname = current_user",
+         0},
+
     [WF_SQL_TENANT_RECORD] = {"tenant_record", "select wflows.tenant_record($1, $2)", 2},
     [WF_SQL_TENANT_OTHERS] = {"tenant_others",
                               "select wflows.tenant_record_others($1::uuid, $2::uuid)", 2},

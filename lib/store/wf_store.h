@@ -344,4 +344,10 @@ wf_status_t wf_cache_forget_company(wf_ctx_t *ctx, const wf_store_t *store, cons
 wf_status_t wf_cache_forget_flow(wf_ctx_t *ctx, const wf_store_t *store, const char *slug,
                                  const char *flow_name) WF_MUST_CHECK;
 
+/* ---- what wflowsctl doctor looks at (wf_doctor_store.c) ------------------------------------------------ */
+
+/* {server_version, server_version_num, now_us, role, superuser, bypassrls, owner, platform_inherited,
+ * tenant_tables, unprotected: [tables without forced row security]}. Works before the first migration. */
+wf_status_t wf_database_report(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store) WF_MUST_CHECK;
+
 #endif
