@@ -1,0 +1,69 @@
+#!/usr/bin/perl
+# `httpd -t` and mod_wflows_flows: its directives, and that it does not start without mod_wflows_tenant.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use File::Temp qw(tempdir);
+use Test::More;
+use Wflows::Httpd;
+use Wflows::Test qw(need);
+
+need('httpd');
+
+my $dir = tempdir(CLEANUP => 1);
+chmod 0755, $dir;
+
+sub configtest {
+    my ($conf, @modules) = @_;
+    my $httpd = Wflows::Httpd->new(dir => "$dir/httpd", modules_dir => "$ENV{WF_BUILDDIR}/.libs",
+        own_modules => [@modules ? @modules : qw(wflows_tenant wflows_flows)]);
+    return $httpd->configtest($conf);
+}
+
+sub good {
+    my ($name, $conf, @modules) = @_;
+    my $r = configtest($conf, @modules);
+    ok($r->{rc} == 0 && $r->{err} =~ /^Syntax OK$/m, $name) or diag($r->{err});
+}
+
+# The message must be a whole line of what httpd says.
+sub bad {
+    my ($name, $conf, $message, @modules) = @_;
+    my $r = configtest($conf, @modules);
+    ok($r->{rc} == 1 && $r->{err} =~ /^\Q$message\E$/m, $name) or diag("exit $r->{rc}\n$r->{err}");
+}
+
+good('the modules may be loaded in this order', '', qw(wflows_tenant wflows_flows));
+good('and in that one', '', qw(wflows_flows wflows_tenant));
+good('mod_wflows_tenant needs nobody', '', 'wflows_tenant');
+bad('mod_wflows_flows says which module it needs, and how to load it', '',
+    'WF2000: mod_wflows_flows needs mod_wflows_tenant: add LoadModule wflows_tenant_module mod_wflows_tenant.so', 'wflows_flows');
+
+bad('a body has an upper bound', 'WflowsFlowBodyMax 65M',
+    "WflowsFlowBodyMax: '65M' is not allowed, use 1024 to 67108864 (e.g. WflowsFlowBodyMax 10M)");
+bad('and a lower one', 'WflowsFlowBodyMax 1023',
+    "WflowsFlowBodyMax: '1023' is not allowed, use 1024 to 67108864 (e.g. WflowsFlowBodyMax 10M)");
+bad('a size is digits with K or M', 'WflowsFlowBodyMax 1G',
+    "WflowsFlowBodyMax: '1G' is not allowed, use 1024 to 67108864 (e.g. WflowsFlowBodyMax 10M)");
+bad('M alone is no size', 'WflowsFlowBodyMax M',
+    "WflowsFlowBodyMax: 'M' is not allowed, use 1024 to 67108864 (e.g. WflowsFlowBodyMax 10M)");
+good('a size may have a unit', 'WflowsFlowBodyMax 512K');
+good('a location may have its own', "<Location /company/acme/>\nWflowsFlowBodyMax 1M\nWflowsFlowTimeout 2500ms\n</Location>");
+bad('Meta waits for 10 s, so nobody may take longer', 'WflowsFlowTimeout 11s',
+    "WflowsFlowTimeout: '11s' is not allowed, use 100ms to 10s (e.g. WflowsFlowTimeout 8s)");
+bad('a repeat window has an upper bound', 'WflowsFlowRepeatWindow 2h',
+    "WflowsFlowRepeatWindow: '2h' is not allowed, use 0s to 1h (e.g. WflowsFlowRepeatWindow 60s)");
+good('networks may be allowed, several at once', 'WflowsFlowCallbackAllow 10.0.0.0/8 192.168.7.0/24 fd00::/8');
+{
+    my $r = configtest('WflowsFlowCallbackAllow 10.0.0.0/33');
+    ok($r->{rc} == 1 && $r->{err} =~ /^WflowsFlowCallbackAllow: '10\.0\.0\.0\/33': \S/m, 'a bad CIDR is named') or diag($r->{err});
+}
+for my $line ('WflowsFlowRepeatWindow 60s', 'WflowsFlowCallbackAllow 10.0.0.0/8') {
+    my ($name) = $line =~ /^(\w+)/;
+    bad("$name is refused in a virtual host", "<VirtualHost *>\nServerName a.example\n$line\n</VirtualHost>",
+        "$name: not in <VirtualHost>, it is for the whole process; move it to the main server configuration");
+}
+
+done_testing();
