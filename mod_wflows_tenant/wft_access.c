@@ -12,16 +12,22 @@ static int same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static void export_tenant(request_rec *r, const wf_tenant_t *tenant)
+/* For the access log also where the request is refused; what the client sees only where it is
+ * admitted. */
+static void export_tenant(request_rec *r, const wf_tenant_t *tenant, int admitted)
 {
-    const wf_company_t *company = &tenant->company;
+    const char *account = tenant->account_count > 0 ? tenant->accounts[0].id : NULL;
 
-    apr_table_setn(r->subprocess_env, "WFLOWS_COMPANY_ID", company->id);
-    apr_table_setn(r->subprocess_env, "WFLOWS_COMPANY", company->slug);
-    apr_table_setn(r->err_headers_out, "X-Company-Id", company->id);
-    if (tenant->account_count > 0) {
-        apr_table_setn(r->subprocess_env, "WFLOWS_ACCOUNT_ID", tenant->accounts[0].id);
-        apr_table_setn(r->err_headers_out, "X-Account-Id", tenant->accounts[0].id);
+    apr_table_setn(r->subprocess_env, "WFLOWS_COMPANY_ID", tenant->company.id);
+    apr_table_setn(r->subprocess_env, "WFLOWS_COMPANY", tenant->company.slug);
+    if (account) {
+        apr_table_setn(r->subprocess_env, "WFLOWS_ACCOUNT_ID", account);
+    }
+    if (admitted) {
+        apr_table_setn(r->err_headers_out, "X-Company-Id", tenant->company.id);
+        if (account) {
+            apr_table_setn(r->err_headers_out, "X-Account-Id", account);
+        }
     }
 }
 
@@ -66,6 +72,9 @@ static int admit(request_rec *r, wfm_request_t *req)
         return refuse(r, req, wfm_problem_of_status(st));
     }
     if (req->admission.verdict != WF_ADMIT_OK) {
+        if (req->admission.tenant) {
+            export_tenant(r, req->admission.tenant, 0);
+        }
         return refuse(r, req, wfm_problem_of_verdict(req->admission.verdict));
     }
     return OK;
@@ -98,6 +107,10 @@ int wft_check_access(request_rec *r)
     case WFM_PLACE_GATEWAY:
         break;
     }
+    if (req->admitted) {
+        return OK; /* a module asks whether this request would need a password: nothing is charged
+                      twice */
+    }
     if (!is_admitted_already(r, req)) {
         rc = admit(r, req);
         if (rc != OK) {
@@ -105,6 +118,6 @@ int wft_check_access(request_rec *r)
         }
     }
     req->admitted = 1;
-    export_tenant(r, req->admission.tenant);
+    export_tenant(r, req->admission.tenant, 1);
     return OK;
 }
