@@ -77,7 +77,7 @@ bad('also for Redis', "$whole\nWflowsRedisPoolMax 4", 'WF1004: WflowsRedisPoolKe
 
 my %number = (WflowsDBPoolMax => [2, 512, 8], WflowsDBPoolKeep => [0, 512, 2], WflowsRedisPoolMax => [1, 1024, 64],
     WflowsRedisPoolKeep => [0, 1024, 8], WflowsTenantMaxCompanies => [1, 10000000, 1000],
-    WflowsTenantMaxAccounts => [1, 10000, 50], WflowsTenantRsaSlots => [16, 1048576, 1024]);
+    WflowsTenantMaxAccounts => [1, 10000, 50], WflowsTenantRsaSlots => [16, 1048576, 16384]);
 for my $name (sort keys %number) {
     my ($min, $max, $example) = @{ $number{$name} };
     bad("$name has an upper bound", "$name " . ($max + 1),
