@@ -255,6 +255,9 @@ static int write_pending(wf_redis_feed_t *feed)
     if (feed->hello_sent < feed->hello.len) {
         return 1;
     }
+    if (feed->len == 0) {
+        return 1;
+    }
     if (wf_redis_send(&sent, &feed->conn, feed->pending, feed->len, 0) == WF_REDIS_LOST) {
         return 0;
     }
@@ -266,8 +269,8 @@ static int write_pending(wf_redis_feed_t *feed)
     return 1;
 }
 
-/* A connection that died since the last flush is replaced at once, if no part of what is pending
- * went over it. */
+/* A connection that died since the last flush is replaced at once, unless a part of what is pending
+ * went over it, or it had only just been made. */
 static const char *look_after(wf_ctx_t *ctx, wf_redis_feed_t *feed)
 {
     const char *fault = feed->state == FEED_UP ? drain(ctx, feed) : NULL;

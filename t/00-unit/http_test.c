@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,6 +215,8 @@ static struct {
     char last[8192];  /* the last request, head and body */
 } server;
 
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void say(int fd, const char *text)
 {
     (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
@@ -299,7 +302,9 @@ static void *APR_THREAD_FUNC serve_one(apr_thread_t *thread, void *data)
     char request[8192];
 
     while (read_request(fd, request, sizeof(request))) {
+        pthread_mutex_lock(&last_lock);
         memcpy(server.last, request, sizeof(request));
+        pthread_mutex_unlock(&last_lock);
         if (!answer(fd, request)) {
             break;
         }
