@@ -95,6 +95,17 @@ static size_t number_end(const char *text, size_t len, size_t at)
     return i;
 }
 
+/* What a byte outside strings may be. */
+enum { NO = 0, PLAIN, QUOTE, NUMBER };
+static const unsigned char kinds[256] = {
+    [' '] = PLAIN,  ['\t'] = PLAIN, ['\r'] = PLAIN, ['\n'] = PLAIN, ['{'] = PLAIN,  ['}'] = PLAIN,
+    ['['] = PLAIN,  [']'] = PLAIN,  [':'] = PLAIN,  [','] = PLAIN,  ['t'] = PLAIN,  ['r'] = PLAIN,
+    ['u'] = PLAIN,  ['e'] = PLAIN,  ['f'] = PLAIN,  ['a'] = PLAIN,  ['l'] = PLAIN,  ['s'] = PLAIN,
+    ['n'] = PLAIN,  ['"'] = QUOTE,  ['-'] = NUMBER, ['0'] = NUMBER, ['1'] = NUMBER, ['2'] = NUMBER,
+    ['3'] = NUMBER, ['4'] = NUMBER, ['5'] = NUMBER, ['6'] = NUMBER, ['7'] = NUMBER, ['8'] = NUMBER,
+    ['9'] = NUMBER,
+};
+
 /* json-c, strict or not, takes single quotes, NaN, bare control characters and odd numbers. Returns the
  * place of the first byte that RFC 8259 allows nowhere there, or `len`. */
 static size_t first_slip(const char *text, size_t len)
@@ -102,22 +113,25 @@ static size_t first_slip(const char *text, size_t len)
     size_t i = 0, end;
 
     while (i < len) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"') {
+        switch (kinds[(unsigned char)text[i]]) {
+        case PLAIN:
+            i++;
+            break;
+        case QUOTE:
             for (i++; i < len && text[i] != '"'; i += text[i] == '\\' ? 2 : 1) {
                 if ((unsigned char)text[i] < 0x20) {
                     return i;
                 }
             }
             i++;
-        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            break;
+        case NUMBER:
             if ((end = number_end(text, len, i)) == i) {
                 return i;
             }
             i = end;
-        } else if (c && strchr("{}[]:, \t\r\ntruefalsn", c)) {
-            i++;
-        } else {
+            break;
+        default:
             return i;
         }
     }

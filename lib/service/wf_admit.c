@@ -98,6 +98,11 @@ static wf_status_t judge(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t 
         out->verdict = WF_ADMIT_UNKNOWN;
         return WF_OK;
     }
+    if (!r->record.data) { /* over the installation's limit, whoever it is */
+        set_limit(ctx, out, r);
+        refuse(out, service, r);
+        return WF_OK;
+    }
     st = wf_tenant_parse(ctx, &out->tenant, r->record.data, r->record.len);
     if (st != WF_OK) {
         return st;

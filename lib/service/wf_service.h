@@ -41,7 +41,7 @@ typedef enum {
 
 typedef struct {
     wf_admit_verdict_t verdict;
-    wf_tenant_t *tenant;    /* set unless UNKNOWN */
+    wf_tenant_t *tenant;    /* set with OK and INACTIVE; with LIMITED only if it is known */
     /* The limit that refused, or else the tightest one; scope NULL: none applies. For Retry-After,
      * RateLimit and RateLimit-Policy. */
     const char *limit_scope; /* "platform", "company", "account", "quota" */

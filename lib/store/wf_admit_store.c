@@ -49,8 +49,11 @@ static const char save_lua[] =
     "redis.call('DEL', KEYS[1])\n"
     "redis.call('HSET', KEYS[1], 'st', ARGV[3], 'rec', ARGV[4], 'lim', ARGV[5])\n"
     "redis.call('EXPIRE', KEYS[1], ARGV[2])\n"
-    "redis.call('SADD', KEYS[3], KEYS[1])\n"
-    "redis.call('EXPIRE', KEYS[3], 86400)\n"
+    /* What is not there goes by itself in seconds: an index would let anybody fill Redis with names. */
+    "if ARGV[3] ~= 'none' then\n"
+    "  redis.call('SADD', KEYS[3], KEYS[1])\n"
+    "  redis.call('EXPIRE', KEYS[3], 86400)\n"
+    "end\n"
     "return 1\n";
 
 static void script_make(wf_redis_script_t *script, const char *name, const char *text)
@@ -164,11 +167,26 @@ static void read_entry(wf_admit_reply_t *out, const wf_redis_reply_t *r, const c
     }
 }
 
+/* The installation's own limit is over everything, unknown companies included: it is what keeps a flood of made-up
+ * names away from PostgreSQL. */
+static int read_platform(wf_admit_reply_t *out, const wf_redis_reply_t *p)
+{
+    if (!p || p->is_error || strcmp(text_at(p, 0), "limited") != 0) {
+        return 0;
+    }
+    out->kind = WF_ADMIT_REPLY_LIMITED;
+    out->status = "active";
+    out->scope = "platform";
+    out->max = number_at(p, 1);
+    out->window_ms = number_at(p, 2);
+    out->reset_us = number_at(p, 3);
+    return 1;
+}
+
 static wf_status_t read_answer(wf_ctx_t *ctx, wf_admit_reply_t *out, wf_redis_batch_t *batch,
                                asked_t asked)
 {
     const wf_redis_reply_t *r = wf_redis_reply(batch, asked.admit);
-    const wf_redis_reply_t *p = asked.platform < 0 ? NULL : wf_redis_reply(batch, asked.platform);
     const char *word;
 
     memset(out, 0, sizeof(*out));
@@ -176,21 +194,15 @@ static wf_status_t read_answer(wf_ctx_t *ctx, wf_admit_reply_t *out, wf_redis_ba
         return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0400) "Redis: the admission script failed: %s",
                        r->is_error ? r->text : "unexpected reply");
     }
+    if (asked.platform >= 0 && read_platform(out, wf_redis_reply(batch, asked.platform))) {
+        return WF_OK;
+    }
     word = text_at(r, 0);
     if (strcmp(word, "miss") == 0) {
         out->kind = WF_ADMIT_REPLY_MISS;
         out->generation = text_at(r, 1);
-        return WF_OK;
-    }
-    read_entry(out, r, word);
-    if (out->kind == WF_ADMIT_REPLY_ENTRY && strcmp(word, "active") == 0 && p && !p->is_error &&
-        strcmp(text_at(p, 0), "limited") == 0) {
-        out->kind = WF_ADMIT_REPLY_LIMITED;
-        out->scope = "platform";
-        out->max = number_at(p, 1);
-        out->window_ms = number_at(p, 2);
-        out->remaining = 0;
-        out->reset_us = number_at(p, 3);
+    } else {
+        read_entry(out, r, word);
     }
     return WF_OK;
 }

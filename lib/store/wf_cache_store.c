@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* KEYS: generation, index, others, then flows. ARGV: seconds the generation is kept, "1" to delete
+/* KEYS: generation, index, default context (an unknown one is not in the index), then flows. ARGV: seconds the generation is kept, "1" to delete
  * the contexts too. The generation first: a load that began before this change must not be cached
  * after it. */
 static const char forget_script[] =
@@ -38,7 +38,7 @@ wf_status_t wf_cache_forget(wf_ctx_t *ctx, const wf_store_t *store, const char *
     lens = apr_palloc(ctx->pool, (size_t)(keys + WORDS) * sizeof(*lens));
     argv[0] = apr_psprintf(ctx->pool, WF_KEY_GENERATION, store->prefix, slug);
     argv[1] = apr_psprintf(ctx->pool, WF_KEY_CTX_INDEX, store->prefix, slug);
-    argv[2] = apr_psprintf(ctx->pool, WF_KEY_CTX_OTHERS, store->prefix, slug);
+    argv[2] = apr_psprintf(ctx->pool, WF_KEY_CTX, store->prefix, slug, "default");
     for (i = 0; i < flow_count; i++) {
         argv[FIXED_KEYS + i] = apr_psprintf(ctx->pool, WF_KEY_FLOW, store->prefix, slug, flows[i]);
     }

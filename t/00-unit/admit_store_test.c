@@ -201,6 +201,32 @@ START_TEST(the_platform_limit_holds_over_companies)
     wf_admit_reply_t r = asked(q);
     ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_LIMITED);
     ck_assert_str_eq(r.scope, "platform");
+    /* Names that nobody has are under it too. */
+    q.slug = "nobody";
+    r = asked(q);
+    ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_LIMITED);
+    ck_assert_str_eq(r.scope, "platform");
+    ck_assert_ptr_null(r.record.data);
+}
+END_TEST
+
+START_TEST(an_unknown_company_leaves_nothing_behind_and_is_forgotten_when_it_is_made)
+{
+    wf_ctx_entry_t e = entry();
+    wf_redis_batch_t *batch;
+
+    e.status = "none";
+    e.record = "";
+    e.record_len = 0;
+    ck_assert_str_eq(saved(query(0), e, "0").status, "none");
+    batch = wf_redis_batch(test_ctx, store.redis);
+    wf_redis_addv(batch, "TTL", "wf:{acme}:ctx:default", NULL);
+    wf_redis_addv(batch, "DBSIZE", NULL);
+    ck_assert_int_eq(wf_redis_run(test_ctx, batch), WF_OK);
+    ck_assert_int_le(wf_redis_reply(batch, 0)->n, WF_TTL_NEGATIVE_S);
+    ck_assert_int_eq(wf_redis_reply(batch, 1)->n, 1);
+    ck_assert_int_eq(wf_cache_forget_company(test_ctx, &store, "acme"), WF_OK);
+    ck_assert_int_eq(asked(query(0)).kind, WF_ADMIT_REPLY_MISS);
 }
 END_TEST
 
@@ -238,6 +264,7 @@ int main(void)
     tcase_add_test(tc, limits_refill_with_time);
     tcase_add_test(tc, the_quota_knows_what_postgresql_counted_before);
     tcase_add_test(tc, the_platform_limit_holds_over_companies);
+    tcase_add_test(tc, an_unknown_company_leaves_nothing_behind_and_is_forgotten_when_it_is_made);
     tcase_add_test(tc, accounts_are_cached_apart);
     failed = wf_test_run(s);
     wf_test_redis_stop(&server);
