@@ -39,7 +39,8 @@
  *   45, 48      value: check_bound_type
  *   46          list: check_declared_items
  *   49          ref: resolve_screen, check_backtick
- *   50, 58      expr: all of it; ref: expression_code, wf_check_condition
+ *   50          expr: all of it; ref: wf_check_condition
+ *   58          ref: expression_code, malformed_code
  *   51          action: check_allowed
  *   52          action: check_next
  *   53-56       action: check_navigate_member, check_navigate_complete
@@ -156,6 +157,8 @@ wf_status_t wf_flow_check(wf_ctx_t *ctx, wf_issues_t *out, wf_json_t **doc, cons
         wf_check_routing_model(&c);
         wf_check_document(&c);
         wf_check_routes(&c);
+    }
+    if (rc == WF_OK && parsed) {
         wf_check_finish_issues(&c, text, len);
     }
     if (doc && rc == WF_OK) {

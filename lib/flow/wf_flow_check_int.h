@@ -264,7 +264,6 @@ typedef struct {
 typedef struct {
     const wf_component_t *kind;
     const wf_json_t *json;
-    int in_form;
     int shown_by_data; /* `visible` is a reference */
 } wf_input_t;
 
@@ -277,7 +276,6 @@ typedef struct {
     int has_form;
     const char *form_name;
     apr_hash_t *inputs; /* name -> wf_input_t */
-    int footers;        /* that a user sees at once */
     wf_routes_t listed; /* in routing_model */
     wf_routes_t walked; /* by navigate actions */
 } wf_screen_t;
@@ -307,8 +305,7 @@ typedef struct wf_scope_t {
     const wf_component_t *kind; /* NULL: unknown type */
     const char *what;           /* for messages: "TextInput", "option", "navigate action" */
     int in_form;
-    int in_list_item; /* a NavigationList's item */
-    int in_option;
+    int in_list_item;          /* a NavigationList's item */
     unsigned action;           /* whose members are being read */
     const wf_screen_t *target; /* of a navigate action */
 } wf_scope_t;
@@ -337,7 +334,6 @@ void wf_check_members(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *
                       const wf_json_t *object, const wf_prop_t *props);
 /* true, and the string "true", which people write: the wrong type is reported elsewhere. */
 int wf_check_means_true(const wf_json_t *value);
-int wf_check_is_blank(const char *text);
 
 /* ---- references and expressions: wf_flow_check_ref.c, wf_flow_check_expr.c ---- */
 

@@ -207,6 +207,19 @@ static void resolve_screen(wf_check_t *c, const wf_scope_t *scope, const wf_plac
     }
 }
 
+/* Of what looks like a reference and is none: rule 58 for payloads, 14 elsewhere. */
+static wf_check_code_t malformed_code(const wf_check_t *c, const wf_scope_t *scope)
+{
+    if (!scope->action || scope->action == WF_A_OPEN_URL) {
+        return WFC_PATTERN_MISMATCH;
+    }
+    if (c->version >= WF_FLOW_VERSION(6, 0)) {
+        return WFC_INVALID_ACTION_PAYLOAD_PROPERTY;
+    }
+    return scope->action == WF_A_NAVIGATE ? WFC_INVALID_NAVIGATE_ACTION_STATIC_DATA
+                                          : WFC_PATTERN_MISMATCH;
+}
+
 static void resolve(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at, const char *path,
                     size_t len, wf_ref_t *out)
 {
@@ -227,7 +240,7 @@ static void resolve(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *at
             return;
         }
     }
-    wf_check_error(c, at, WFC_PATTERN_MISMATCH,
+    wf_check_error(c, at, malformed_code(c, scope),
                    "%s is no reference: it must be ${data.key}, ${form.name} or "
                    "${screen.ID.data.key}",
                    wf_check_quote(c, apr_pstrcat(c->tmp, "${", text, "}", NULL)));
@@ -293,14 +306,11 @@ static unsigned check_expression(host_t *host, wf_expr_form_t form, const char *
     return wf_expr_check(host->c->tmp, &callbacks, form, text, len);
 }
 
-/* Rule 58 for payloads, 50 elsewhere. */
-static wf_check_code_t expression_code(const wf_check_t *c, const wf_scope_t *scope)
+/* Of mistakes in an expression: rule 58 for payloads, 50 elsewhere. Expressions came with 6.0. */
+static wf_check_code_t expression_code(const wf_scope_t *scope)
 {
-    if (!scope->action || scope->action == WF_A_OPEN_URL) {
-        return WFC_INVALID_PROPERTY_VALUE;
-    }
-    return c->version >= WF_FLOW_VERSION(6, 0) ? WFC_INVALID_ACTION_PAYLOAD_PROPERTY
-                                               : WFC_INVALID_NAVIGATE_ACTION_STATIC_DATA;
+    return scope->action && scope->action != WF_A_OPEN_URL ? WFC_INVALID_ACTION_PAYLOAD_PROPERTY
+                                                           : WFC_INVALID_PROPERTY_VALUE;
 }
 
 /* ---- strings that are not static ---- */
@@ -309,8 +319,11 @@ static wf_check_code_t expression_code(const wf_check_t *c, const wf_scope_t *sc
  * an expression was meant (rule 49). */
 static unsigned check_backtick(wf_check_t *c, host_t *host, const char *text, size_t len)
 {
+    unsigned types;
+
     if (c->version >= WF_FLOW_VERSION(6, 0)) {
-        return check_expression(host, WF_EXPR_BACKTICK, text + 1, len - 2);
+        types = check_expression(host, WF_EXPR_BACKTICK, text + 1, len - 2);
+        return types == WF_T_NUM ? WF_T_NUM | WF_T_STR : types; /* a sum can be shown as text */
     }
     if (find_open(text, len)) {
         wf_check_error(c, host->at, WFC_INVALID_PROPERTY_VALUE,
@@ -347,17 +360,18 @@ static void check_mixed(wf_check_t *c, const wf_scope_t *scope, const wf_place_t
 
 static unsigned check_braced(wf_check_t *c, host_t *host, const char *text, size_t len)
 {
+    int errors = c->out->errors;
     unsigned types;
 
-    host->code = WFC_PATTERN_MISMATCH;
+    host->code = malformed_code(c, host->scope);
     if (text[len - 1] != '}') {
-        wf_check_error(c, host->at, WFC_PATTERN_MISMATCH, "%s is not closed: \"}\" is missing",
+        wf_check_error(c, host->at, host->code, "%s is not closed: \"}\" is missing",
                        wf_check_quote(c, text));
         return 0;
     }
     types = check_expression(host, WF_EXPR_BRACED, text + 2, len - 3);
-    if (types) {
-        wf_check_warn(c, host->at, WFC_PATTERN_MISMATCH,
+    if (types && c->out->errors == errors) {
+        wf_check_warn(c, host->at, host->code,
                       "an expression belongs between backticks, with ${} round its references "
                       "only");
     }
@@ -369,7 +383,7 @@ void wf_check_dynamic(wf_check_t *c, const wf_scope_t *scope, const wf_place_t *
 {
     const char *text = wf_json_str(value);
     size_t len = wf_json_str_len(value);
-    host_t host = {c, scope, at, expression_code(c, scope)};
+    host_t host = {c, scope, at, expression_code(scope)};
 
     memset(out, 0, sizeof(*out));
     switch (wf_check_text_form(text, len)) {

@@ -174,6 +174,9 @@ static int by_place(const void *a, const void *b)
     if (s->column_start != t->column_start) {
         return s->column_start < t->column_start ? -1 : 1;
     }
+    if (l->issue.level != r->issue.level) {
+        return l->issue.level == WF_ISSUE_ERROR ? -1 : 1;
+    }
     return l->number - r->number;
 }
 

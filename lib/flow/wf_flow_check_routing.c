@@ -130,6 +130,15 @@ typedef struct {
     int *out;
 } graph_t;
 
+/* A screen that routes can name. One without an id, or whose id is another's, is reported as such
+ * and has no place in the graph. */
+static int is_node(const wf_check_t *c, size_t i)
+{
+    const char *id = c->screens[i].id;
+
+    return id && apr_hash_get(c->by_id, id, APR_HASH_KEY_STRING) == &c->screens[i];
+}
+
 static wf_routes_t *routes_of(const graph_t *g, size_t i)
 {
     return g->listed ? &g->c->screens[i].listed : &g->c->screens[i].walked;
@@ -203,15 +212,16 @@ static void count_degrees(graph_t *g)
 /* Rule 35. */
 static void check_entry(const graph_t *g)
 {
-    size_t i;
+    size_t i, nodes = 0;
     wf_place_t place = wf_place_key(&root, g->listed ? "routing_model" : "screens");
 
     for (i = 0; i < g->c->screen_count; i++) {
-        if (g->in[i] == 0) {
+        nodes += is_node(g->c, i);
+        if (is_node(g->c, i) && g->in[i] == 0) {
             return;
         }
     }
-    if (g->c->screen_count > 0) {
+    if (nodes > 0) {
         wf_check_error(g->c, &place, WFC_INVALID_ROUTING_MODEL,
                        "no screen can be the first: a route leads to every one of them");
     }
@@ -277,13 +287,16 @@ static void check_connected(const graph_t *g)
             parent[group_of(parent, routes->to[k])] = group_of(parent, i);
         }
     }
-    while (base + 1 < n && g->in[base] + g->out[base] == 0) {
+    while (base < n && !(is_node(c, base) && g->in[base] + g->out[base] > 0)) {
         base++;
     }
-    base = base + 1 < n ? base : 0;
+    for (base = base < n ? base : 0; base + 1 < n && !is_node(c, base);) {
+        base++;
+    }
     for (i = 0; i < n; i++) {
         int alone = g->in[i] == 0 && g->out[i] == 0;
-        if (group_of(parent, i) == group_of(parent, base) || group_of(parent, i) != i) {
+        if (!is_node(c, i) || group_of(parent, i) == group_of(parent, base) ||
+            group_of(parent, i) != i) {
             continue;
         }
         wf_check_report(
@@ -318,7 +331,7 @@ static void check_ends(const graph_t *g)
     size_t i;
 
     for (i = 0; i < c->screen_count; i++) {
-        if (g->out[i] == 0 && !c->screens[i].terminal) {
+        if (is_node(c, i) && g->out[i] == 0 && !c->screens[i].terminal) {
             wf_check_report(c, is_side_page(c, i) ? WF_ISSUE_WARNING : WF_ISSUE_ERROR,
                             place_of(g, buf, i), WFC_INVALID_ROUTING_MODEL,
                             "the way ends at %s, which is not terminal", screen_name(c, i));
@@ -379,10 +392,9 @@ void wf_check_routes(wf_check_t *c)
     if (!g.listed && c->has_api && c->exchanges) {
         return;
     }
-    count_degrees(&g);
-    check_entry(&g);
     check_short_cycles(&g);
     count_degrees(&g);
+    check_entry(&g);
     check_long_cycles(&g);
     check_connected(&g);
     check_ends(&g);

@@ -151,7 +151,7 @@ static int visibility_is_bound(const wf_json_t *component)
 
 /* Rule 75. Two inputs of one name of which data shows one at a time work, and are in use. */
 static void note_input(survey_t *s, const wf_place_t *at, const wf_component_t *kind,
-                       const wf_json_t *component, nest_t nest)
+                       const wf_json_t *component)
 {
     const char *name = wf_json_get_str(component, "name", NULL);
     wf_place_t place = wf_place_key(at, "name");
@@ -163,7 +163,6 @@ static void note_input(survey_t *s, const wf_place_t *at, const wf_component_t *
     input = apr_pcalloc(s->c->tmp, sizeof(*input));
     input->kind = kind;
     input->json = component;
-    input->in_form = nest.in_form;
     input->shown_by_data = visibility_is_bound(component);
     other = apr_hash_get(s->screen->inputs, name, APR_HASH_KEY_STRING);
     if (other) {
@@ -205,7 +204,7 @@ static tally_t survey_component(survey_t *s, const wf_place_t *at, const wf_json
     }
     check_branch_placement(s, at, kind, nest);
     check_form_placement(s, at, kind, nest);
-    note_input(s, at, kind, component, nest);
+    note_input(s, at, kind, component);
     s->texts += (kind->flags & WF_C_TEXT) != 0;
     s->footers += kind->counted == WF_COUNT_FOOTER;
     s->rich_texts += kind->counted == WF_COUNT_RICH_TEXT;

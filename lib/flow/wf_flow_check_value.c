@@ -30,7 +30,7 @@ int wf_check_means_true(const wf_json_t *value)
     return wf_json_bool(value) || (text && strcmp(text, "true") == 0);
 }
 
-int wf_check_is_blank(const char *text)
+static int is_blank(const char *text)
 {
     while (*text && isspace((unsigned char)*text)) {
         text++;
@@ -191,7 +191,7 @@ static void check_static_string(wf_check_t *c, const wf_scope_t *scope, const wf
                         scope->what);
         return;
     }
-    if ((prop->flags & WF_P_NOT_BLANK) && wf_check_is_blank(text)) {
+    if ((prop->flags & WF_P_NOT_BLANK) && is_blank(text)) {
         wf_check_report(c, c->version < WF_FLOW_VERSION(6, 0) ? WF_ISSUE_WARNING : WF_ISSUE_ERROR,
                         at, WFC_PATTERN_MISMATCH, "\"%s\" of %s must not be blank", prop->name,
                         scope->what);

@@ -69,6 +69,27 @@ START_TEST(pointers_find_values_and_their_places)
 }
 END_TEST
 
+START_TEST(many_pointers_are_found_in_one_walk_as_each_alone)
+{
+    const char *text = "{\"a\": [1, {\"b/c\": [true, {}]}],\n \"\\u0061x\": {\"\": null,"
+                       "\"~\": 2},\n\n \"a\": [[],\n  [3, \"x\"]]}";
+    const char *const pointers[] = {"",     "/a",    "/a/1/1", "/ax/",   "/ax/~0", "/a/1",
+                                    "/a/7", "/none", "/a/0",   "/a/x/1", "/ax"};
+    wf_json_span_t spans[11], one;
+    size_t i;
+
+    wf_json_locate_many(test_pool, spans, text, strlen(text), pointers, 11);
+    for (i = 0; i < 11; i++) {
+        wf_json_locate(&one, text, strlen(text), pointers[i]);
+        ck_assert_msg(memcmp(&one, &spans[i], sizeof(one)) == 0, "%s", pointers[i]);
+    }
+    ck_assert_int_eq(spans[2].line_start, 5);
+    ck_assert_int_eq(spans[2].column_start, 7);
+    ck_assert_int_eq(spans[2].column_end, 9);
+    ck_assert_int_eq(spans[6].line_start, 0);
+}
+END_TEST
+
 START_TEST(sharing_and_copying_keep_values_alive)
 {
     apr_pool_t *sub;
@@ -103,6 +124,7 @@ int main(void)
     tcase_add_test(tc, bad_text_is_refused_with_its_place);
     tcase_add_test(tc, depth_is_bounded);
     tcase_add_test(tc, pointers_find_values_and_their_places);
+    tcase_add_test(tc, many_pointers_are_found_in_one_walk_as_each_alone);
     tcase_add_test(tc, sharing_and_copying_keep_values_alive);
     tcase_add_test(tc, numbers_keep_their_spelling_and_never_fail);
     return wf_test_run(s);
