@@ -167,6 +167,10 @@ ctl_fails($stack, ['company', 'show', 'nobody', '--json'], 4, qr/no company 'nob
 my $set = ctl_ok($stack, ['company', 'set', 'acme', '--display-name', 'ACME', '--settings', '{"tint": null, "a": 1}', '--json'], 'company set');
 is($set->{display_name}, 'ACME', 'the name is changed');
 is_deeply($set->{settings}, { session_ttl => 600, a => 1 }, 'settings are merged, null takes out');
+$set = ctl_ok($stack, ['company', 'set', 'acme', '--email', '', '--max-monthly-messages', 'plan', '--max-flows', '7', '--json'], 'company set, taking away');
+is($set->{email}, undef, 'the address is gone');
+is($set->{max_monthly_messages}, undef, "the limit is the plan's again");
+is($set->{max_flows}, 7, 'and another is set');
 ctl_fails($stack, ['company', 'set', 'acme'], 2, qr/nothing to change/, 'company set without a change is 2');
 is(ctl_ok($stack, ['company', 'suspend', 'acme', '--reason', 'unpaid', '--json'], 'company suspend')->{status}, 'suspended', 'suspended');
 is(ctl_ok($stack, ['company', 'show', 'acme', '--json'], 'show')->{suspension_reason}, 'unpaid', 'with its reason');
@@ -313,6 +317,9 @@ my $lost = $stack->ctl_raw(['master-key', 'status']);
 is($lost->{rc}, 1, 'with k1 alone, status is 1');
 like($lost->{out}, qr/^k2 +not configured +2 /m, 'and names what is missing');
 ctl_fails($stack, ['account', 'set', 'head', @acme, '--verify-token', 'env:V'], 4, qr/k2/, 'with k1 alone, nothing can be sealed', env => { V => 'x' });
+my $k3 = $stack->secret_file('master-k3', read_file($k2) =~ tr/A-Za-z/a-zA-Z/r);
+ctl_fails($stack, ['master-key', 'rewrap', '--json'], 7, qr/2 data keys are left/, 'rewrap cannot move what it cannot open',
+    env => { WFLOWSCTL_CONFIG => write_file("$dir/try.conf", "WflowsKey k3 file:$k3\nInclude $dir/ctl.conf\n", 0600) });
 cmp_ok(scalar(audits(action => 'data_key.rewrapped')), '>=', 1, 'an audit row is written');
 
 # ---- doctor -----------------------------------------------------------------------------------------------------

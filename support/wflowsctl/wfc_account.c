@@ -186,7 +186,11 @@ static wf_status_t add_field(wfc_t *c, wf_json_t *set, size_t i)
 
     switch (fields[i].kind) {
     case FIELD_TEXT:
-        wf_json_set_str(set, fields[i].member, wfc_opt(c, fields[i].option));
+        text = wfc_opt(c, fields[i].option);
+        wf_json_set(set, fields[i].member,
+                    !text   ? NULL
+                    : *text ? wf_json_str_make(c->pool, text)
+                            : wf_json_null_make(c->pool));
         break;
     case FIELD_SECRET:
         st = wfc_secret_opt(c, &text, fields[i].option);
@@ -292,7 +296,8 @@ const wfc_command_t wfc_account_commands[] = {
     {"account set", "ACCOUNT", 1, 1, set_options, WFC_STORE_AND_RING, run_set, "Changes an account",
      "With a new --app-secret the old one still counts for --overlap, so that nothing is refused "
      "while\n"
-     "Meta switches. Settings are merged into those that are there (RFC 7396)."},
+     "Meta switches. Settings are merged into those that are there (RFC 7396). An empty text\n"
+     "takes a value away."},
     {"account set-default", "ACCOUNT", 1, 1, company_options, WFC_STORE, run_set_default,
      "Makes it the account of requests that name none", NULL},
     {"account remove", "ACCOUNT", 1, 1, remove_options, WFC_STORE, run_remove,

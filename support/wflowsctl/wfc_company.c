@@ -152,24 +152,38 @@ static wf_status_t change(wfc_t *c, const wf_json_t *change_set)
     return st;
 }
 
+/* An empty text takes a value away; so does the word "plan" where a number is the plan's by
+ * default. */
+static wf_status_t set_field(wfc_t *c, wf_json_t *set, size_t i)
+{
+    const char *text = wfc_opt(c, fields[i].option), *absent = fields[i].is_number ? "plan" : "";
+    int64_t n;
+    wf_status_t st = WF_OK;
+
+    if (!text) {
+        return WF_OK;
+    }
+    if (strcmp(text, absent) == 0) {
+        wf_json_set(set, fields[i].member, wf_json_null_make(c->pool));
+    } else if (fields[i].is_number) {
+        st = wfc_int_opt(c, &n, fields[i].option, 0, 0, INT64_MAX / 2);
+        wf_json_set_int(set, fields[i].member, n);
+    } else {
+        wf_json_set_str(set, fields[i].member, text);
+    }
+    return st;
+}
+
 static wf_status_t run_set(wfc_t *c)
 {
     wf_json_t *set = wf_json_object_make(c->pool), *settings = NULL;
     wf_status_t st;
-    int64_t n;
     size_t i;
 
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        const char *text = wfc_opt(c, fields[i].option);
-
-        if (text && fields[i].is_number) {
-            st = wfc_int_opt(c, &n, fields[i].option, 0, 0, INT32_MAX);
-            if (st != WF_OK) {
-                return st;
-            }
-            wf_json_set_int(set, fields[i].member, n);
-        } else {
-            wf_json_set_str(set, fields[i].member, text);
+        st = set_field(c, set, i);
+        if (st != WF_OK) {
+            return st;
         }
     }
     st = wfc_object_opt(c, &settings, "settings");

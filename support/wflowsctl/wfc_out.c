@@ -8,15 +8,18 @@
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+/* On one line, and without control characters. */
 static const char *clean(apr_pool_t *pool, const char *text)
 {
     char *copy = apr_pstrdup(pool, text);
     unsigned char *p;
 
     for (p = (unsigned char *)copy; *p; p++) {
-        /* C1 controls come as 0xc2 0x80..0x9f in UTF-8. */
-        if (*p < 0x20 || *p == 0x7f ||
-            (*p >= 0x80 && *p < 0xa0 && p > (unsigned char *)copy && p[-1] == 0xc2)) {
+        int c1 = *p >= 0x80 && *p < 0xa0 && p > (unsigned char *)copy && p[-1] == 0xc2;
+
+        if (*p == '\n' || *p == '\r' || *p == '\t') {
+            *p = ' ';
+        } else if (*p < 0x20 || *p == 0x7f || c1) {
             *p = '?';
         }
     }

@@ -10,6 +10,7 @@
 #define REPLY_MAX (16 * 1024 * 1024)
 #define TIMEOUT_DEFAULT apr_time_from_sec(10) /* Meta's relay waits as long */
 #define COUNT_MAX 1000000
+#define BODY_SHOWN 300 /* of an answer that is not ours: an error page */
 
 static const wfc_option_t options[] = {
     {"company", 'C', WFC_TEXT, 0, "SLUG|ID", "whose endpoint, key and app secret"},
@@ -346,7 +347,7 @@ static wf_status_t print_answer(wfc_t *c, const answer_t *a, const tally_t *t)
     if (reply) {
         puts(wf_json_text_pretty(c->pool, reply));
     } else if (a->body && *a->body) {
-        wfc_say(c, "%s", wfc_cell(c->pool, wf_json_str_make(c->pool, a->body)));
+        wfc_say(c, "%.*s", BODY_SHOWN, wfc_cell(c->pool, wf_json_str_make(c->pool, a->body)));
     }
     return WF_OK;
 }
