@@ -109,6 +109,10 @@ int wft_resolve(request_rec *r, const wft_dir_conf_t *conf);
 /* ---- health and metrics (wft_health.c, wft_metrics.c, wft_children.c)
  * ------------------------------------------------- */
 
+/* What SetHandler calls them. */
+#define WFT_HEALTH_HANDLER "wflows-health"
+#define WFT_METRICS_HANDLER "wflows-metrics"
+
 /* Health, metrics, and 404 for what no other module of ours has answered. */
 int wft_handler(request_rec *r);
 int wft_health_reply(request_rec *r, const wfm_request_t *req);

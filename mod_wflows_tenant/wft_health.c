@@ -64,11 +64,20 @@ static int ready_reply(request_rec *r, const wfm_request_t *req)
     return json_reply(r, up ? HTTP_OK : HTTP_SERVICE_UNAVAILABLE, body);
 }
 
+/* "/health/live", wherever the operator has put "/health". */
+static int is_live(const char *uri)
+{
+    static const char live[] = "/live";
+    size_t len = strlen(uri);
+
+    return len >= sizeof(live) - 1 && strcmp(uri + len - (sizeof(live) - 1), live) == 0;
+}
+
 int wft_health_reply(request_rec *r, const wfm_request_t *req)
 {
     wf_json_t *body;
 
-    if (strcmp(r->uri, "/health/live") != 0) {
+    if (!is_live(r->uri)) {
         return ready_reply(r, req);
     }
     body = wf_json_object_make(r->pool);
@@ -76,16 +85,33 @@ int wft_health_reply(request_rec *r, const wfm_request_t *req)
     return json_reply(r, HTTP_OK, body);
 }
 
+/* SetHandler wflows-health and wflows-metrics: for servers that have the two elsewhere, or turn
+ * tenants on in other places only. */
+static wfm_place_t place_of_handler(const request_rec *r)
+{
+    if (r->handler && strcmp(r->handler, WFT_HEALTH_HANDLER) == 0) {
+        return WFM_PLACE_HEALTH;
+    }
+    if (r->handler && strcmp(r->handler, WFT_METRICS_HANDLER) == 0) {
+        return WFM_PLACE_METRICS;
+    }
+    return WFM_PLACE_NONE;
+}
+
 int wft_handler(request_rec *r)
 {
-    const wfm_request_t *req = wft_request(r);
+    wfm_place_t place = wft_is_ours(r) ? wft_request(r)->place : place_of_handler(r);
     wfm_refusal_t refusal = {.problem = WFM_NOT_FOUND};
+    wfm_request_t *req;
 
-    if (!wft_is_ours(r)) {
+    if (place == WFM_PLACE_NONE) {
         return DECLINED;
     }
+    req = wft_request_make(r);
+    req->place = place;
+    wft_request_export(r, req);
     refusal.request_id = req->request_id;
-    if (req->place != WFM_PLACE_HEALTH && req->place != WFM_PLACE_METRICS) {
+    if (place != WFM_PLACE_HEALTH && place != WFM_PLACE_METRICS) {
         return wfm_problem_reply(r, &refusal);
     }
     if (r->method_number != M_GET) {
@@ -93,5 +119,5 @@ int wft_handler(request_rec *r)
         refusal.allow = "GET, HEAD";
         return wfm_problem_reply(r, &refusal);
     }
-    return req->place == WFM_PLACE_HEALTH ? wft_health_reply(r, req) : wft_metrics_reply(r, req);
+    return place == WFM_PLACE_HEALTH ? wft_health_reply(r, req) : wft_metrics_reply(r, req);
 }
