@@ -172,6 +172,7 @@ int wft_post_read_request(request_rec *r)
 {
     const wft_server_conf_t *sconf =
         ap_get_module_config(r->server->module_config, &wflows_tenant_module);
+    const wft_dir_conf_t *conf = ap_get_module_config(r->per_dir_config, &wflows_tenant_module);
 
     /* Location sections are not known yet: a server that turns tenants on nowhere is left alone. An
      * internal redirect comes here a second time, with headers that are ours. */
@@ -181,7 +182,8 @@ int wft_post_read_request(request_rec *r)
     scrub(r);
     /* So that the id is also on a reply that httpd itself gives before it looks for a route (a bad
      * escape). */
-    if (strncmp(r->uri ? r->uri : "", WFT_COMPANY_PREFIX, sizeof(WFT_COMPANY_PREFIX) - 1) == 0) {
+    if (conf->enabled == 1 && r->uri &&
+        strncmp(r->uri, WFT_COMPANY_PREFIX, sizeof(WFT_COMPANY_PREFIX) - 1) == 0) {
         apr_table_setn(r->err_headers_out, "X-Request-Id", wft_request_make(r)->request_id);
     }
     return DECLINED;
