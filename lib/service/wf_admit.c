@@ -203,6 +203,9 @@ wf_status_t wf_admit(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t *ser
     memset(out, 0, sizeof(*out));
     out->verdict = WF_ADMIT_UNKNOWN;
     st = admit(ctx, out, service, &query);
+    if (st == WF_EDENIED) {
+        st = WF_EUNAVAIL; /* PostgreSQL refused us, not the caller */
+    }
     if (out->tenant) {
         /* A named account has its own keys and secrets and nobody else's. */
         out->tenant->account_named = account != NULL;

@@ -143,7 +143,7 @@ static void *APR_THREAD_FUNC writer_main(apr_thread_t *thread, void *data)
 {
     wf_step_writer_t *w = data;
     waiter_t *group[GROUP_MAX];
-    apr_time_t flush_at = apr_time_now() + USAGE_FLUSH_INTERVAL;
+    apr_time_t flush_at = wf_monotonic() + USAGE_FLUSH_INTERVAL;
     apr_pool_t *pool;
     wf_ctx_t *ctx;
     int count, stop = 0;
@@ -162,10 +162,10 @@ static void *APR_THREAD_FUNC writer_main(apr_thread_t *thread, void *data)
         if (count > 0) {
             run_group(ctx, w, group, count);
         }
-        if (stop || apr_time_now() >= flush_at) {
+        if (stop || wf_monotonic() >= flush_at) {
             wf_ctx_clear(ctx);
             usage_flush(ctx, w);
-            flush_at = apr_time_now() + USAGE_FLUSH_INTERVAL;
+            flush_at = wf_monotonic() + USAGE_FLUSH_INTERVAL;
         }
         apr_pool_clear(pool);
     }
