@@ -129,8 +129,8 @@ wf_status_t wf_rsa_encrypt(wf_ctx_t *ctx, unsigned char **out, size_t *out_len, 
 
 /* DESIGN.md section 5: bounded table of parsed keys for one child process. A slot is used only if
  * its fingerprint (SHA-256 of what the record just read holds) is the asked one; a replaced slot's
- * key is freed and wiped when its last user is done. Thread-safe. `slots` is rounded up to eight
- * times a power of two: the fingerprint picks a set of eight slots, in which the key that was used
+ * key is freed and wiped when its last user is done. Thread-safe. `slots` is rounded up to a power
+ * of two, at least 16: the fingerprint picks a set of 16 slots, in which the key that was used
  * longest ago makes room. Make it larger than the number of keys in daily use; a slot costs 50
  * bytes, a key in it 7 kB. */
 typedef struct wf_rsa_cache_t wf_rsa_cache_t;

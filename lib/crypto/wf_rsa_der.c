@@ -35,9 +35,14 @@ static int take(der_t *content, der_t *from, int wanted_tag)
     int tag, class, flags;
     long len;
 
+    if (p == from->end) {
+        return 0;
+    }
     flags = ASN1_get_object(&p, &len, &tag, &class, from->end - p);
-    if ((flags & 0x81) != 0 || class != V_ASN1_UNIVERSAL || tag != wanted_tag) {
-        return 0; /* an error, or an indefinite length */
+    /* 0x80: an error; 0x01: indefinite length; 0x20: made of elements, as only a SEQUENCE is */
+    if ((flags & 0xa1) != (wanted_tag == V_ASN1_SEQUENCE ? V_ASN1_CONSTRUCTED : 0) ||
+        class != V_ASN1_UNIVERSAL || tag != wanted_tag) {
+        return 0;
     }
     content->p = p;
     content->end = p + len;
@@ -75,7 +80,7 @@ typedef enum { KEY_OK, NOT_A_KEY, NOT_RSA, BAD_SIZE, BAD_NUMBERS } verdict_t;
 /* The PKCS#1 fields of either form, without the version. */
 static verdict_t find_fields(der_t *fields, const unsigned char *der, size_t len)
 {
-    der_t all = {der, der + len}, key, algorithm, oid, inner;
+    der_t all = {der, der + len}, key, algorithm, oid, parameters, inner;
 
     if (!take(&key, &all, V_ASN1_SEQUENCE) || all.p != all.end) {
         return NOT_A_KEY;
@@ -94,6 +99,10 @@ static verdict_t find_fields(der_t *fields, const unsigned char *der, size_t len
         memcmp(oid.p, rsa_oid, sizeof(rsa_oid)) != 0) {
         return NOT_RSA;
     }
+    if ((take(&parameters, &algorithm, V_ASN1_NULL) && parameters.p != parameters.end) ||
+        algorithm.p != algorithm.end) {
+        return NOT_A_KEY;
+    }
     if (!take(&inner, fields, V_ASN1_OCTET_STRING) || !take(fields, &inner, V_ASN1_SEQUENCE) ||
         inner.p != inner.end || !take_version(fields, 0)) {
         return NOT_A_KEY;
@@ -101,26 +110,48 @@ static verdict_t find_fields(der_t *fields, const unsigned char *der, size_t len
     return KEY_OK;
 }
 
-/* A key whose numbers do not belong together would answer wrongly, or hold a thread: OpenSSL does
- * not look, and its own check is a primality test. */
+/* 1 if a * b = 1 modulo m. */
+static int are_inverse(BN_CTX *bn, const BIGNUM *a, const BIGNUM *b, const BIGNUM *m)
+{
+    BIGNUM *product = BN_CTX_get(bn);
+
+    return product && BN_mod_mul(product, a, b, m, bn) && BN_is_one(product);
+}
+
+/* Everything RFC 8017 3.2 says of the numbers, but for p and q being prime. */
+static int belong_together(BN_CTX *bn, BIGNUM *const n[FIELDS])
+{
+    BIGNUM *product = BN_CTX_get(bn), *p_1 = BN_CTX_get(bn), *q_1 = BN_CTX_get(bn);
+
+    return q_1 && BN_is_odd(n[P]) && BN_is_odd(n[Q]) && BN_mul(product, n[P], n[Q], bn) &&
+           BN_cmp(product, n[N]) == 0 && BN_sub(p_1, n[P], BN_value_one()) &&
+           BN_sub(q_1, n[Q], BN_value_one()) && !BN_is_zero(p_1) && !BN_is_zero(q_1) &&
+           BN_cmp(n[D], n[N]) < 0 && BN_cmp(n[DP], n[P]) < 0 && BN_cmp(n[DQ], n[Q]) < 0 &&
+           BN_cmp(n[QINV], n[P]) < 0 && are_inverse(bn, n[E], n[D], p_1) &&
+           are_inverse(bn, n[E], n[D], q_1) && are_inverse(bn, n[E], n[DP], p_1) &&
+           are_inverse(bn, n[E], n[DQ], q_1) && are_inverse(bn, n[Q], n[QINV], n[P]);
+}
+
+/* OpenSSL takes any numbers, and its own check is a primality test of tens of milliseconds. A
+ * damaged key is to be refused when it is imported, not to answer 421 to every request; a huge
+ * exponent would hold a thread. This takes 10 microseconds. */
 static verdict_t check_numbers(BIGNUM *const numbers[FIELDS])
 {
-    int bits = BN_num_bits(numbers[N]);
-    BIGNUM *product = BN_secure_new();
-    BN_CTX *bn = BN_CTX_secure_new();
-    int ok;
+    int bits = BN_num_bits(numbers[N]), ok;
+    BN_CTX *bn;
 
-    ok = product && bn && BN_is_odd(numbers[E]) && !BN_is_one(numbers[E]) &&
-         BN_num_bits(numbers[E]) <= EXPONENT_BITS_MAX && BN_is_odd(numbers[P]) &&
-         BN_is_odd(numbers[Q]) && BN_mul(product, numbers[P], numbers[Q], bn) &&
-         BN_cmp(product, numbers[N]) == 0 && BN_cmp(numbers[D], numbers[N]) < 0 &&
-         BN_cmp(numbers[DP], numbers[P]) < 0 && BN_cmp(numbers[DQ], numbers[Q]) < 0 &&
-         BN_cmp(numbers[QINV], numbers[P]) < 0;
-    BN_clear_free(product);
-    BN_CTX_free(bn);
     if (bits < WF_RSA_BITS_MIN || bits > WF_RSA_BITS_MAX) {
         return BAD_SIZE;
     }
+    bn = BN_CTX_secure_new();
+    if (!bn) {
+        return BAD_NUMBERS;
+    }
+    BN_CTX_start(bn);
+    ok = BN_is_odd(numbers[E]) && !BN_is_one(numbers[E]) &&
+         BN_num_bits(numbers[E]) <= EXPONENT_BITS_MAX && belong_together(bn, numbers);
+    BN_CTX_end(bn);
+    BN_CTX_free(bn); /* wipes its numbers */
     return ok ? KEY_OK : BAD_NUMBERS;
 }
 
@@ -157,7 +188,7 @@ static verdict_t read_key(EVP_PKEY **out, const unsigned char *der, size_t len)
         verdict = numbers[i] ? KEY_OK : NOT_A_KEY;
     }
     if (verdict == KEY_OK) {
-        verdict = check_numbers(numbers);
+        verdict = fields.p == fields.end ? check_numbers(numbers) : NOT_A_KEY;
     }
     if (verdict == KEY_OK) {
         *out = assemble(numbers);

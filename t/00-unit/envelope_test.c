@@ -270,6 +270,15 @@ START_TEST(it_does_not_show_which_step_failed)
 }
 END_TEST
 
+START_TEST(a_key_of_another_length_costs_no_rsa_operation)
+{
+    const char *body = ENVELOPE(PING_DATA, "AAAA", PING_IV);
+
+    ck_assert_int_eq(parse_and_open(test_ctx, body, strlen(body), key_of(KEY_PKCS8)), WF_EDENIED);
+    ck_assert_ptr_nonnull(strstr(test_ctx->err.detail, "modulus"));
+}
+END_TEST
+
 /* ---- the key material
  * ----------------------------------------------------------------------------- */
 
@@ -387,6 +396,7 @@ int main(void)
     tcase_add_test(tc, every_flipped_bit_is_refused_or_harmless);
     tcase_add_test(tc, random_bytes_never_crash);
     tcase_add_test(tc, it_does_not_show_which_step_failed);
+    tcase_add_test(tc, a_key_of_another_length_costs_no_rsa_operation);
     tcase_add_test(tc, the_key_material_is_wiped_with_the_pool);
     tcase_add_test(tc, an_aes_key_of_32_bytes_works_and_is_warned_of);
     tcase_add_test(tc, the_client_and_the_server_understand_each_other);
