@@ -95,6 +95,8 @@ wf_status_t wf_pg_fail_result(wf_ctx_t *ctx, wf_pg_conn_t *conn, const PGresult 
 {
     const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
+    /* Says what to do and quotes no rows; our migrations write theirs for the operator. */
+    const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
     wf_status_t st;
     int breaks;
 
@@ -109,8 +111,9 @@ wf_status_t wf_pg_fail_result(wf_ctx_t *ctx, wf_pg_conn_t *conn, const PGresult 
     if (breaks || wf_pg_is_fatal(res) || PQstatus(conn->pg) == CONNECTION_BAD) {
         conn->broken = 1;
     }
-    return wf_fail(ctx, st, WFLOGNO(0060) "PostgreSQL, %s: %s %s", what,
-                   sqlstate ? sqlstate : "-----", primary_message(ctx->pool, res, sqlstate));
+    return wf_fail(ctx, st, WFLOGNO(0060) "PostgreSQL, %s: %s %s%s%s", what,
+                   sqlstate ? sqlstate : "-----", primary_message(ctx->pool, res, sqlstate),
+                   hint ? ". " : "", hint ? wf_pg_message(ctx->pool, hint) : "");
 }
 
 void wf_pg_on_notice(void *data, const PGresult *res)

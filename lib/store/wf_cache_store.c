@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-/* KEYS: generation, index, default context (an unknown one is not in the index), then flows. ARGV: seconds the generation is kept, "1" to delete
- * the contexts too. The generation first: a load that began before this change must not be cached
- * after it. */
+/* KEYS: generation, index, default context (an unknown one is not in the index), then flows. ARGV:
+ * seconds the generation is kept, "1" to delete the contexts too. The generation first: a load that
+ * began before this change must not be cached after it. */
 static const char forget_script[] =
     "redis.call('INCR', KEYS[1])\n"
     "redis.call('EXPIRE', KEYS[1], ARGV[1])\n"

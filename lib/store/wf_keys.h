@@ -5,7 +5,8 @@
 
 /* Hash: st (status of company/account, "none" if unknown), rec (record text), lim (see wf_admit_store.c). */
 #define WF_KEY_CTX "%s{%s}:ctx:%s" /* "default" or the account as named */
-/* Set of the ctx keys that exist, so that forgetting a company needs no SCAN. */
+/* Set of the ctx keys that exist (whole names; unknown accounts excepted), so that forgetting a company
+ * needs no SCAN. */
 #define WF_KEY_CTX_INDEX "%s{%s}:ctx-index"
 /* Counter raised by every change of the company's records: a value loaded before it is not cached. */
 #define WF_KEY_GENERATION "%s{%s}:gen"

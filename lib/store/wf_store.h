@@ -91,7 +91,7 @@ wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
  * subscription_plan, max_*, settings (merged, RFC 7396), suspension_reason). Unknown ones: EINVALID. */
 wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                               const wf_json_t *change, const wf_actor_t *actor) WF_MUST_CHECK;
-/* Soft delete. */
+/* Soft delete: the slug is free again, the rows stay until the company is erased. */
 wf_status_t wf_company_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                               const wf_actor_t *actor) WF_MUST_CHECK;
 
@@ -101,7 +101,8 @@ wf_status_t wf_company_remove(wf_ctx_t *ctx, const wf_store_t *store, const char
 wf_status_t wf_data_key_load(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t *store,
                              const wf_keyring_t *ring, const char *company_id) WF_MUST_CHECK;
 /* Wraps every data key that another master key wrapped with the ring's primary, in batches,
- * resumable (each row in its own small transaction); caches are invalidated. */
+ * resumable (each row in its own small transaction); caches are invalidated. A key whose own master key
+ * is not in the ring is logged, passed by, and counted in *left. */
 wf_status_t wf_data_keys_rewrap(wf_ctx_t *ctx, int *done, int *left, const wf_store_t *store,
                                 const wf_keyring_t *ring, const wf_actor_t *actor) WF_MUST_CHECK;
 /* {master key id: number of data keys} */
@@ -123,6 +124,8 @@ typedef struct {
     const char *settings;
 } wf_account_new_t;
 
+/* `max_accounts`: the installation's limit (0: none); the company's or its plan's holds too. Errors as
+ * wf_company_create. */
 wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
                               const wf_keyring_t *ring, const char *company_id,
                               const wf_account_new_t *account, int max_accounts,
@@ -135,12 +138,12 @@ wf_status_t wf_account_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
                             const char *company_id, const char *which) WF_MUST_CHECK;
 /* Members present in `change`; secret members (access_token, app_secret, verify_token,
  * callback_secret) come in clear and are sealed. A new app_secret moves the old one to
- * previous_app_secret for `overlap` (24 h by default). */
+ * previous_app_secret for `overlap` (negative: 24 h; 0: not at all); taking it away takes both. */
 wf_status_t wf_account_update(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                               const char *company_id, const char *account_id,
                               const wf_json_t *change, apr_interval_time_t overlap,
                               const wf_actor_t *actor) WF_MUST_CHECK;
-/* The new key becomes current; the old one stays valid for `overlap`. */
+/* The new key becomes current; the old one stays valid for `overlap` (negative: 24 h; 0: not at all). */
 wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                                const char *company_id, const char *account_id,
                                const wf_rsa_key_t *key, apr_interval_time_t overlap,
@@ -148,6 +151,7 @@ wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_
 /* Also makes the one before not the default. */
 wf_status_t wf_account_set_default(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                    const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;
+/* Soft delete. Where it was the default, the company has none until one is set or made. */
 wf_status_t wf_account_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                               const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;
 /* Unsealed app secret (for wflowsctl send). WF_ENOTFOUND: not set. */
@@ -170,7 +174,8 @@ typedef struct {
     int activate;               /* the new version becomes the active one */
 } wf_flow_new_t;
 
-/* A new flow, or a new version of the flow of that name. *version is 1, 2, … */
+/* A new flow, or a new version of the flow of that name, which keeps its display name and account where
+ * these are NULL. *version is 1, 2, … Errors as wf_company_create; max_flows as max_accounts. */
 wf_status_t wf_flow_save(wf_ctx_t *ctx, const char **id, int *version, const wf_store_t *store,
                          const char *company_id, const wf_flow_new_t *flow, int max_flows,
                          const wf_actor_t *actor) WF_MUST_CHECK;
@@ -178,7 +183,7 @@ wf_status_t wf_flow_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *sto
                          const char *company_id) WF_MUST_CHECK;
 wf_status_t wf_flow_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
                          const char *company_id, const char *name_or_id) WF_MUST_CHECK;
-/* status "active" or "inactive". */
+/* status "active" or "inactive". Activating a flow that has no active version activates its newest. */
 wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                const char *flow_id, const char *status,
                                const wf_actor_t *actor) WF_MUST_CHECK;

@@ -51,13 +51,14 @@ START_TEST(a_change_deletes_the_companys_contexts_and_raises_its_generation)
 
     REDIS("SET", "wf:{cached}:ctx:default", "x");
     REDIS("SET", "wf:{cached}:ctx:5511", "x");
-    REDIS("SADD", "wf:{cached}:ctx-index", "wf:{cached}:ctx:default", "wf:{cached}:ctx:5511");
+    /* A default context that says "unknown" is in no index and must go all the same. */
+    REDIS("SADD", "wf:{cached}:ctx-index", "wf:{cached}:ctx:5511");
     REDIS("SET", "wf:{cached}:flow:f", "x");
     REDIS("SET", "wf:{other}:ctx:default", "x");
     OK(wf_company_update(test_ctx, &store, company, json("{\"name\": \"N\"}"), &operator_root));
-    ck_assert_str_eq(REDIS("EXISTS", "wf:{cached}:ctx:default", "wf:{cached}:ctx:5511",
-                           "wf:{cached}:ctx-index"),
-                     "0");
+    ck_assert_str_eq(
+        REDIS("EXISTS", "wf:{cached}:ctx:default", "wf:{cached}:ctx:5511", "wf:{cached}:ctx-index"),
+        "0");
     ck_assert_str_eq(REDIS("EXISTS", "wf:{cached}:flow:f", "wf:{other}:ctx:default"), "2");
     ck_assert_int_eq(atoi(REDIS("GET", "wf:{cached}:gen")), generation + 1);
     ck_assert_int_gt(atoi(REDIS("TTL", "wf:{cached}:gen")), WF_TTL_GENERATION_S - 60);
