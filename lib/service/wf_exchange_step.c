@@ -105,40 +105,6 @@ static int token_ok(wf_ctx_t *ctx, step_t *s)
     return 1;
 }
 
-static int load_state(wf_ctx_t *ctx, step_t *s)
-{
-    wf_exchange_t *x = s->x;
-    wf_exchange_query_t query = {
-        .tenant = x->in->tenant,
-        .token_hash = s->token_hash,
-        .flow_name = x->in->flow_name ? x->in->flow_name : s->bound_flow,
-        .flow_version = x->in->flow_version,
-        .default_flow = x->account->default_flow_name,
-        .count_use = 1,
-    };
-    wf_metrics_t *m = x->service->metrics;
-    wf_status_t st = wf_exchange_load(ctx, &s->state, x->service->store, &query);
-
-    if (st != WF_OK) {
-        unavailable(ctx, x, st, "session and flow could not be loaded");
-        return 0;
-    }
-    if (x->service->writer) {
-        wf_step_writer_count(x->service->writer, x->in->tenant->company.id);
-    }
-    wf_metric_add(m, s->state.flow_cached ? WF_METRIC_FLOW_HIT : WF_METRIC_FLOW_MISS, 1);
-    if (s->token_hash) {
-        wf_metric_add(m, s->state.session_cached ? WF_METRIC_SESSION_HIT : WF_METRIC_SESSION_MISS,
-                      1);
-    }
-    if (!s->state.plan.plan) {
-        wf_exchange_end(ctx, x, WF_EXCHANGE_NO_FLOW, WF_LOG_INFO,
-                        "no such flow, or it is not active");
-        return 0;
-    }
-    return 1;
-}
-
 /* A session that PostgreSQL handed back replaces what the cache said; it may have begun with another
  * version of the flow. */
 static int adopt_session(wf_ctx_t *ctx, step_t *s, wf_session_t *stored)
@@ -148,8 +114,8 @@ static int adopt_session(wf_ctx_t *ctx, step_t *s, wf_session_t *stored)
 
     s->state.session = stored;
     s->state.session_known = 1;
-    if (!stored ||
-        (stored->flow_version == plan->version && strcmp(stored->flow_name, plan->name) == 0)) {
+    if (!stored || (plan->plan && stored->flow_version == plan->version &&
+                    strcmp(stored->flow_name, plan->name) == 0)) {
         return 1;
     }
     st = wf_exchange_plan(ctx, plan, s->x->service->store, s->x->in->tenant, stored->flow_name,
@@ -194,7 +160,8 @@ static int session_ok(wf_ctx_t *ctx, step_t *s, const wf_outcome_t *outcome)
     return 1;
 }
 
-/* Before the company's server is asked, the session must be the real one: the cache's "none" is not enough.
+/* Where no commit will tell that PostgreSQL has a session (the company's server is asked first, or the request
+ * is answered without a step), the cache's "none" is not enough: the session must be the real one.
  * 1: it is; 0: it was another, so compute anew; -1: ended. */
 static int make_session_known(wf_ctx_t *ctx, step_t *s)
 {
@@ -216,6 +183,44 @@ static int make_session_known(wf_ctx_t *ctx, step_t *s)
         return -1;
     }
     return adopt_session(ctx, s, stored) ? 0 : -1;
+}
+
+static int load_state(wf_ctx_t *ctx, step_t *s)
+{
+    wf_exchange_t *x = s->x;
+    wf_exchange_query_t query = {
+        .tenant = x->in->tenant,
+        .token_hash = s->token_hash,
+        .flow_name = x->in->flow_name ? x->in->flow_name : s->bound_flow,
+        .flow_version = x->in->flow_version,
+        .default_flow = x->account->default_flow_name,
+        .count_use = 1,
+    };
+    wf_metrics_t *m = x->service->metrics;
+    wf_status_t st = wf_exchange_load(ctx, &s->state, x->service->store, &query);
+
+    if (st != WF_OK) {
+        unavailable(ctx, x, st, "session and flow could not be loaded");
+        return 0;
+    }
+    if (x->service->writer) {
+        wf_step_writer_count(x->service->writer, x->in->tenant->company.id);
+    }
+    wf_metric_add(m, s->state.flow_cached ? WF_METRIC_FLOW_HIT : WF_METRIC_FLOW_MISS, 1);
+    if (s->token_hash) {
+        wf_metric_add(m, s->state.session_cached ? WF_METRIC_SESSION_HIT : WF_METRIC_SESSION_MISS,
+                      1);
+    }
+    /* The cache forgets a session long before it ends; PostgreSQL still knows which flow it is in. */
+    if (!s->state.plan.plan && !x->in->flow_name && make_session_known(ctx, s) < 0) {
+        return 0;
+    }
+    if (!s->state.plan.plan) {
+        wf_exchange_end(ctx, x, WF_EXCHANGE_NO_FLOW, WF_LOG_INFO,
+                        "no such flow, or it is not active");
+        return 0;
+    }
+    return 1;
 }
 
 static wf_status_t ask_backend(wf_ctx_t *ctx, step_t *s, wf_outcome_t *outcome,
@@ -376,11 +381,13 @@ static int attempt(wf_ctx_t *ctx, step_t *s)
     if (st == WF_OK && !session_ok(ctx, s, &outcome)) {
         return 1;
     }
-    if (st == WF_OK && outcome.kind == WF_OUTCOME_BACKEND) {
+    if (st == WF_OK && !outcome.session) {
         int known = make_session_known(ctx, s);
         if (known <= 0) {
             return known < 0;
         }
+    }
+    if (st == WF_OK && outcome.kind == WF_OUTCOME_BACKEND) {
         st = ask_backend(ctx, s, &outcome, &in);
     }
     if (st != WF_OK || outcome.kind == WF_OUTCOME_FAIL) {
