@@ -75,15 +75,8 @@ sub make_stack {
 LogFormat "{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t\",\"remote\":\"%a\",\"request\":\"%m %U\",\"status\":%>s,\"bytes\":%B,\"us\":%D,\"request_id\":\"%{WFLOWS_REQUEST_ID}e\",\"company\":\"%{WFLOWS_COMPANY}e\",\"company_id\":\"%{WFLOWS_COMPANY_ID}e\",\"account_id\":\"%{WFLOWS_ACCOUNT_ID}e\"}" wflows
 CustomLog access.log wflows
 
-<Location "/company/">
-    WflowsTenant On
-    SetHandler wflows-flows
-</Location>
-<Location "/health">
-    SetHandler wflows-health
-</Location>
+WflowsTenant On
 <Location "/metrics">
-    SetHandler wflows-metrics
     Require local
 </Location>
 <Location "/server-status">

@@ -9,7 +9,7 @@ use warnings;
 use Carp qw(croak);
 use Cpanel::JSON::XS ();
 use Crypt::AuthEnc::GCM ();
-use Crypt::Mac::HMAC qw(hmac_hex);
+use Digest::SHA qw(hmac_sha256_hex);
 use Crypt::PK::RSA ();
 use Crypt::PRNG qw(random_bytes);
 use HTTP::Tiny;
@@ -69,7 +69,7 @@ sub open_answer {
 
 sub signature {
     my ($self, $body, $secret) = @_;
-    return 'sha256=' . hmac_hex('SHA256', $secret // $self->{app_secret}, $body);
+    return 'sha256=' . hmac_sha256_hex($body, $secret // $self->{app_secret});
 }
 
 # ---- HTTP --------------------------------------------------------------------------------------------

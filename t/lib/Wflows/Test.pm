@@ -11,14 +11,16 @@ use Cpanel::JSON::XS ();
 use Exporter qw(import);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
+use HTTP::Tiny;
 use Test::More;
 use Wflows::Process qw(find_tool read_file);
 use Wflows::Stack;
 
-our @EXPORT_OK = qw(corpus_dir corpus_docs errlog_ok need start_stack);
+our @EXPORT_OK = qw(answers corpus_dir corpus_docs errlog_ok metric need refused start_stack);
 
 # Test::PostgreSQL's lesson: what is not ended in END stays for ever.
 my @stacks;
+binmode($_, ':encoding(UTF-8)') for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 my $main = $$;
 
 END {
@@ -73,12 +75,14 @@ sub corpus_docs {
 # ---- servers ----------------------------------------------------------------------------------------------
 
 # Started, migrated, on free ports, in a folder of its own that goes when the test ends. Options as
-# Wflows::Stack->new; fsync is off: a test kills processes, not the machine.
+# Wflows::Stack->new, and bare (the configuration does not turn tenants on). fsync is off: a test kills
+# processes, not the machine.
 sub start_stack {
     my (%o) = @_;
     my $dir = tempdir('wflows-test-XXXXXX', TMPDIR => 1);
     $o{pg}{settings} = { fsync => 'off', full_page_writes => 'off', %{ $o{pg}{settings} // {} } };
     $o{httpd} = { log_level => 'info wflows_tenant:debug wflows_flows:debug', %{ $o{httpd} // {} } };
+    $o{httpd}{main} = "WflowsTenant On\n" . ($o{httpd}{main} // '') unless delete $o{bare};
     my $only_stores = delete $o{only_stores};
     my $stack = Wflows::Stack->new(%o, dir => $dir);
     push @stacks, $stack;
@@ -87,6 +91,39 @@ sub start_stack {
         BAIL_OUT("$0: the servers do not start");
     }
     return $stack;
+}
+
+# ---- saying what an answer must be -------------------------------------------------------------------------
+
+# 200, decrypted, with this screen; returns the answer's data.
+sub answers {
+    my ($r, $screen, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $got = $r->{status} == 200 && $r->{answer} ? $r->{answer}{screen} // 'no screen' : "status $r->{status}";
+    is($got, $screen, $name) or diag($r->{plain} // $r->{error} // $r->{body});
+    return $r->{answer}{data} // {};
+}
+
+# This status and nothing else: what fails must not tell why (WHATSAPP.md 1.14).
+sub refused {
+    my ($r, $status, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $body = $r->{body} // $r->{content} // '';
+    my $empty = $status == 421 || $status == 432 ? ', empty' : '';
+    is($r->{status} . ($empty && length($body) ? ", body: $body" : $empty), $status . $empty, $name);
+    return $r;
+}
+
+# A figure of /metrics, summed over its labels, or of one label text.
+sub metric {
+    my ($stack, $name, $labels) = @_;
+    my $text = HTTP::Tiny->new(timeout => 10)->get($stack->httpd->url('/metrics'))->{content};
+    my $sum = 0;
+    while ($text =~ /^\Q$name\E(\{[^}]*\})? (\d+)/mg) {
+        my ($got, $n) = ($1 // '', $2);
+        $sum += $n if !defined $labels || index($got, $labels) >= 0;
+    }
+    return $sum;
 }
 
 # ---- the error log ------------------------------------------------------------------------------------------
