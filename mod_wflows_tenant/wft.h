@@ -33,7 +33,7 @@ typedef struct {
 /* type, name, value where nothing was said */
 #define WFT_SERVER_MEMBERS(M)       \
     M(wft_global_t *, global, NULL) \
-    M(const char *, used_at, NULL) /* where WflowsTenant On stands first */
+    M(const char *, used_at, NULL) /* where WflowsTenant On stands first; "": turned off as a whole */
 
 #define WFT_DIR_MEMBERS(M)     \
     M(int, enabled, WFT_UNSET) \
@@ -48,6 +48,12 @@ typedef struct {
     WFT_DIR_MEMBERS(WFT_DECLARE)
 } wft_dir_conf_t;
 #undef WFT_DECLARE
+
+/* 1 if tenants are turned on somewhere in this server. */
+static inline int wft_is_used(const wft_server_conf_t *sconf)
+{
+    return sconf->used_at && *sconf->used_at;
+}
 
 extern const command_rec wft_commands[];
 void *wft_server_conf_create(apr_pool_t *pool, server_rec *s);

@@ -77,7 +77,7 @@ const char *wft_used_at(server_rec *s)
         const wft_server_conf_t *sconf =
             ap_get_module_config(s->module_config, &wflows_tenant_module);
 
-        if (sconf->used_at) {
+        if (wft_is_used(sconf)) {
             return sconf->used_at;
         }
     }
@@ -275,8 +275,10 @@ static const char *set_tenant(cmd_parms *cmd, void *dir, int on)
         ap_get_module_config(cmd->server->module_config, &wflows_tenant_module);
 
     ((wft_dir_conf_t *)dir)->enabled = on;
-    if (on && !sconf->used_at) {
+    if (on && !wft_is_used(sconf)) {
         sconf->used_at = wfm_conf_at(cmd);
+    } else if (!on && !cmd->path && !sconf->used_at) {
+        sconf->used_at = ""; /* a virtual host does not inherit what it turns off */
     }
     return NULL;
 }

@@ -176,7 +176,7 @@ int wft_post_read_request(request_rec *r)
 
     /* Location sections are not known yet: a server that turns tenants on nowhere is left alone. An
      * internal redirect comes here a second time, with headers that are ours. */
-    if (!sconf->used_at || r->prev) {
+    if (!wft_is_used(sconf) || r->prev) {
         return DECLINED;
     }
     scrub(r);
