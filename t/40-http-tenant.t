@@ -93,7 +93,7 @@ $stack->ctl('company', 'remove', 'gone', '--yes');
 refused($gone->client(flow => 'booking')->ping, 404, 'is not there any more when it is removed');
 my $reborn = Wflows::Tenant->add($stack, slug => 'gone', flows => { booking => \@booking });
 is($reborn->client(flow => 'booking')->ping->{headers}{'x-company-id'}, $reborn->{id}, 'and its slug is free again');
-refused($gone->client(flow => 'booking')->ping, 432, 'for somebody else');
+refused($gone->client(flow => 'booking')->ping, 421, 'for somebody else, with another key');
 
 # ---- limits -------------------------------------------------------------------------------------------------------------
 
@@ -123,14 +123,19 @@ is_deeply(statuses($c, 3), { 200 => 2, 429 => 1 }, 'and two more in the next');
 
 my $poor = Wflows::Tenant->add($stack, slug => 'poor', options => ['--max-monthly-messages', 4], flows => { booking => \@booking });
 $c = $poor->client(flow => 'booking');
-is_deeply(statuses($c, 6), { 200 => 4, 429 => 2 }, 'the monthly quota');
-$r = $c->ping;
+my $message = 0;
+my $message_status = sub { return $c->init(token => 'tok-quota-' . ++$message)->{status} };
+my %quota;
+$quota{ $message_status->() }++ for 1 .. 6;
+is_deeply(\%quota, { 200 => 4, 429 => 2 }, 'the monthly quota is counted in messages');
+$r = $c->init(token => 'tok-quota-over');
 is(eval { $json->decode($r->{body})->{code} }, 'quota_exceeded', 'has a code of its own');
 $stack->redis->client->flushall;
 ok(wait_until(15, sub { ($stack->dbh->selectrow_array('SELECT sum(n) FROM wflows.usage_counters WHERE company_id = ?', undef, $poor->{id}) // 0) >= 4 }),
     'what was used is in PostgreSQL') or diag('usage_counters: ' . ($stack->dbh->selectrow_array('SELECT sum(n) FROM wflows.usage_counters WHERE company_id = ?', undef, $poor->{id}) // 'none'));
 $stack->redis->client->flushall;
-is($c->ping->{status}, 429, 'so that a flushed Redis does not give the quota back');
+$message_status->(); # finds no counter, and has it made from PostgreSQL
+is($message_status->(), 429, 'so that a flushed Redis does not give the quota back');
 my %refused = map { $_ => metric($stack, 'wflows_limit_refusals_total', "scope=\"$_\"") } qw(company account quota);
 is_deeply([$refused{company}, $refused{account} >= 5 ? 1 : 0, $refused{quota} >= 3 ? 1 : 0], [4, 1, 1], 'refusals are counted by scope') or diag(explain(\%refused));
 
@@ -209,7 +214,10 @@ is($r->{content}, "static\n", 'another URL of the server is what it was');
 is_deeply([grep { /^x-(?:request|company|account)-id$|ratelimit/ } keys %{ $r->{headers} }], [], 'and carries nothing of ours');
 is(get('/nothing')->{status}, 404, 'a file that is not there');
 like(get('/nothing')->{headers}{'content-type'}, qr{^text/html}, 'has httpd\'s own error page');
-is(get('/company/acme/page.html')->{status}, 404, 'our routes never fall through to a file');
+is(get('/company/acme/page.html')->{headers}{'x-company-id'}, $acme->{id}, 'a file under a company\'s path is behind the gateway');
+is(get('/company/nobody/page.html')->{status}, 404, 'as everything there');
+write_file($stack->httpd->{dir} . '/htdocs/company/acme/flows', "not a route\n");
+is(get('/company/acme/flows/endpoint/booking')->{status}, 405, 'and our own routes never fall through to a file');
 $r = $http->get("http://127.0.0.1:$other_port/company/acme/page.html");
 is($r->{content}, "a file under that name\n", 'a virtual host where it is off is left alone');
 is($r->{headers}{'x-request-id'}, undef, 'completely');

@@ -54,7 +54,8 @@ sub faults {
     if ($routing && %$routing && defined $from && $from ne $to) {
         push @found, "no route from $from to $to" unless grep { $_ eq $to } @{ $routing->{$from} // [] };
     }
-    push @found, 'an error_message: ' . $answer->{data}{error_message} if exists $answer->{data}{error_message};
+    # An empty one is ignored by the phone; some flows declare the name as their own.
+    push @found, "an error_message: $answer->{data}{error_message}" if length($answer->{data}{error_message} // '');
     for my $key (sort keys %{ $screen->{data} // {} }) {
         push @found, exists $answer->{data}{$key} ? misfits("/$key", $screen->{data}{$key}, $answer->{data}{$key}) : "/$key is missing";
     }
