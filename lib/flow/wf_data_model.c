@@ -28,8 +28,10 @@ wf_json_type_t wf_data_type(const wf_json_t *declaration)
     } types[] = {{"string", WF_JSON_STRING},  {"number", WF_JSON_NUMBER},
                  {"integer", WF_JSON_NUMBER}, {"boolean", WF_JSON_BOOLEAN},
                  {"object", WF_JSON_OBJECT},  {"array", WF_JSON_ARRAY}};
-    const char *name = wf_json_get_str(declaration, "type", "");
+    const char *name = wf_json_str(declaration);
     size_t i;
+
+    name = name ? name : wf_json_get_str(declaration, "type", "");
 
     for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(types[i].name, name) == 0) {
@@ -58,7 +60,7 @@ static const char *misfit(apr_pool_t *pool, const place_t *place, const wf_json_
             place_t inner = {place, it.key, 0};
             fault = member ? misfit(pool, &inner, it.value, member) : NULL;
         }
-    } else if (have == WF_JSON_ARRAY && wf_json_type(items) == WF_JSON_OBJECT) {
+    } else if (have == WF_JSON_ARRAY && items) {
         place_t inner = {place, NULL, 0};
         for (; !fault && inner.index < wf_json_len(value); inner.index++) {
             fault = misfit(pool, &inner, items, wf_json_at(value, inner.index));

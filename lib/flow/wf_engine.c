@@ -43,7 +43,7 @@ static wf_answer_t default_answer(const wf_step_t *step)
         break;
     default:
         if (!from->terminal && wf_plan_is_routed(plan)) {
-            answer.target = wf_plan_screen(plan, wf_json_str(wf_json_at(from->next, 0)));
+            answer.target = wf_plan_screen_first(plan, from->next);
         } else if (!from->terminal) {
             answer.target = wf_plan_screen_after(plan, from);
         }

@@ -11,42 +11,51 @@
 
 /* ---- plan ------------------------------------------------------------------------------------ */
 
-/* The plan is lines of text, each a kind, a name and columns of compact JSON, parted by tabs (which
- * compact JSON never holds). The first line is the format's name, the second the head. A column is
- * parsed when it is first asked for and then remembered, so that an exchange pays for the one or
- * two screens it touches. */
+/* The plan is lines of text: "kind TAB name TAB column TAB column…", where a column is compact JSON
+ * (which never holds a tab or a line break) or, where so few words do, plain text. The first line
+ * is the format's name. A JSON column is parsed when it is first asked for and then remembered, so
+ * that an exchange pays for the one or two screens it touches. */
 #define WF_PLAN_FORMAT "wfplan1"
 
 typedef enum {
-    WF_PLAN_SCREEN = 'S',   /* name = screen; columns: WF_SCREEN_* */
-    WF_PLAN_RULES = 'R',    /* name = screen; column 0: array of rules */
-    WF_PLAN_BACK = 'B',     /* name = screen; column 0: array of rules */
-    WF_PLAN_INIT = 'I',     /* no name; column 0: array of rules */
-    WF_PLAN_BACKEND = 'E',  /* no name; column 0: {url, timeout_ms, on_failure} */
-    WF_PLAN_CONSTANT = 'C', /* name = member of `static`; column 0: its value */
+    WF_PLAN_HEAD = 'H',     /* name = entry screen; text "routed" or ""; JSON error_message or "" */
+    WF_PLAN_SCREEN = 'S',   /* name = screen; text flags, next, prev; JSON: WF_SCREEN_* */
+    WF_PLAN_RULES = 'R',    /* name = screen; JSON array of rules */
+    WF_PLAN_BACK = 'B',     /* name = screen; JSON array of rules */
+    WF_PLAN_INIT = 'I',     /* no name; JSON array of rules */
+    WF_PLAN_BACKEND = 'E',  /* no name; JSON {url, timeout_ms, on_failure} */
+    WF_PLAN_CONSTANT = 'C', /* name = member of `static`; JSON value */
 } wf_plan_kind_t;
 
-#define WF_SCREEN_DATA 1    /* column 1: {key: declaration}; 0 is the screen's own record */
-#define WF_SCREEN_EXAMPLE 2 /* column 2: {key: value} */
+#define WF_PLAN_COLUMNS 5
+/* Of a screen's line. */
+#define WF_SCREEN_FLAGS 0 /* "e": INIT may answer it; "t": terminal */
+#define WF_SCREEN_NEXT 1  /* where routing_model leads from here, in its order, parted by commas */
+#define WF_SCREEN_PREV 2  /* who leads here */
+#define WF_SCREEN_DATA 3  /* JSON {key: declaration} */
+#define WF_SCREEN_EXAMPLE 4 /* JSON {key: value} */
 
 typedef struct {
     const char *name;
-    int entry; /* INIT may answer it */
+    int entry;
     int terminal;
-    wf_json_t *next; /* where routing_model leads from here, in its order; array of names */
-    wf_json_t *prev; /* who leads here */
-    size_t line;     /* private */
+    wf_slice_t next;
+    wf_slice_t prev;
+    size_t line; /* private */
 } wf_plan_screen_t;
 
 /* The screen, or NULL if there is none of that name (or no name). */
 const wf_plan_screen_t *wf_plan_screen(const wf_plan_t *plan, const char *name);
-/* The n-th screen in the order of Flow JSON; NULL past the last. */
-const wf_plan_screen_t *wf_plan_screen_at(const wf_plan_t *plan, size_t index);
-/* The screen that follows in the order of Flow JSON. */
+/* The screen that follows in the order of Flow JSON; NULL after the last. */
 const wf_plan_screen_t *wf_plan_screen_after(const wf_plan_t *plan, const wf_plan_screen_t *screen);
+/* The first name of `next` or `prev`; NULL if there is none. */
+const wf_plan_screen_t *wf_plan_screen_first(const wf_plan_t *plan, wf_slice_t names);
 /* Declarations or examples of a screen: an object, maybe empty. */
 const wf_json_t *wf_plan_screen_column(const wf_plan_t *plan, const wf_plan_screen_t *screen,
                                        int column);
+/* The same, but NULL if nobody has asked for it yet. */
+const wf_json_t *wf_plan_screen_column_read(const wf_plan_t *plan, const wf_plan_screen_t *screen,
+                                            int column);
 /* Column 0 of another kind of line; NULL if there is no such line. `len` bytes of `name`. */
 const wf_json_t *wf_plan_part(const wf_plan_t *plan, wf_plan_kind_t kind, const char *name,
                               size_t len);
@@ -60,6 +69,9 @@ int wf_plan_allows(const wf_plan_t *plan, const wf_plan_screen_t *from, const wf
 
 /* ---- data model (WHATSAPP.md 2.4, 1.13) -------------------------------------------------------
  */
+
+/* A declaration in a plan has type, properties, items and WF_DATA_OPTIONS; where the type says it
+ * all it is the type's name alone, which spares the hot path most of its objects. */
 
 /* Says in `pool` why `value`, which stands at `key`, has not the declared type, nested too, or
  * holds a null; NULL if it is right. */
@@ -109,6 +121,8 @@ int wf_value_equal(apr_pool_t *pool, wf_value_t a, wf_value_t b); /* a == b */
 int wf_value_same(wf_value_t a, wf_value_t b);                    /* a === b */
 /* -1, 0, 1 as a is less than, equal to, greater than b; 2 where they have no order (NaN). */
 int wf_value_order(apr_pool_t *pool, wf_value_t a, wf_value_t b);
+/* `count` characters of valid UTF-8 from character `start` on, or fewer where it ends. */
+wf_slice_t wf_value_chars(wf_slice_t text, size_t start, size_t count);
 /* `path` (members and indexes parted by dots, `length`) from `v` on; undefined where it leads
  * nowhere. */
 wf_value_t wf_value_walk(wf_value_t v, const char *path, size_t len);

@@ -66,8 +66,8 @@ static void check_value(wf_logic_check_t *k, const wf_json_t *declaration, const
                     it.key, wf_json_pointer_add(k->pool, pointer, it.key));
     }
     for (i = 0; have == WF_JSON_ARRAY && i < wf_json_len(value); i++) {
-        check_value(k, wf_json_type(items) == WF_JSON_OBJECT ? items : NULL, wf_json_at(value, i),
-                    key, wf_json_pointer_add_index(k->pool, pointer, i));
+        check_value(k, items, wf_json_at(value, i), key,
+                    wf_json_pointer_add_index(k->pool, pointer, i));
     }
 }
 

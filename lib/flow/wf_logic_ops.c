@@ -174,20 +174,6 @@ static wf_value_t op_cat(wf_eval_t *e, const wf_value_t *a, size_t n)
     return wf_value_text(out.data, out.len);
 }
 
-/* The byte at which character number `chars` begins. */
-static size_t byte_of(wf_slice_t text, size_t chars)
-{
-    size_t i = 0;
-
-    while (i < text.len && chars > 0) {
-        for (i++; i < text.len && ((unsigned char)text.data[i] & 0xC0) == 0x80;) {
-            i++;
-        }
-        chars--;
-    }
-    return i;
-}
-
 /* JavaScript's ToIntegerOrInfinity, kept within what any text has. */
 static int64_t whole(double n)
 {
@@ -204,16 +190,14 @@ static wf_value_t op_substr(wf_eval_t *e, const wf_value_t *a, size_t n)
     int64_t start = n > 1 ? whole(number_at(e, a, n, 1)) : 0;
     int64_t length =
         n > 2 && a[2].kind != WF_VALUE_UNDEFINED ? whole(number_at(e, a, n, 2)) : count;
-    size_t begin, end;
 
     start = start < 0 ? (count + start > 0 ? count + start : 0) : start < count ? start : count;
     if (length < 0) {
         length += count - start; /* leaves that many off the end */
     }
     length = length < 0 ? 0 : length < count - start ? length : count - start;
-    begin = byte_of(text, (size_t)start);
-    end = byte_of(text, (size_t)(start + length));
-    return wf_value_text(text.data + begin, end - begin);
+    text = wf_value_chars(text, (size_t)start, (size_t)length);
+    return wf_value_text(text.data, text.len);
 }
 
 static wf_value_t op_in(wf_eval_t *e, const wf_value_t *a, size_t n)

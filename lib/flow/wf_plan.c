@@ -2,15 +2,14 @@
 
 #include <string.h>
 
-#define COLUMNS 3
 #define DEFAULT_ERROR_MESSAGE "Something went wrong. Please try again."
 
 typedef struct {
     char kind;
     const char *name;
     size_t name_len;
-    wf_slice_t text[COLUMNS]; /* data NULL: the line has no such column */
-    wf_json_t *json[COLUMNS];
+    wf_slice_t text[WF_PLAN_COLUMNS]; /* data NULL: the line has no such column */
+    wf_json_t *json[WF_PLAN_COLUMNS];
     wf_plan_screen_t *screen; /* of a screen's line, once read */
 } line_t;
 
@@ -21,7 +20,8 @@ typedef struct {
 
 struct wf_plan_t {
     wf_ctx_t *ctx;
-    wf_json_t *head;
+    const char *entry;
+    int routed;
     line_t *lines;
     size_t count;
     state_t *state;
@@ -46,7 +46,7 @@ static int split_line(line_t *line, const char *text, const char *end)
         return 0;
     }
     line->name_len = (size_t)(tab - line->name);
-    for (column = 0; column < COLUMNS && tab; column++) {
+    for (column = 0; column < WF_PLAN_COLUMNS && tab; column++) {
         const char *begin = tab + 1;
         tab = memchr(begin, '\t', (size_t)(end - begin));
         line->text[column].data = begin;
@@ -74,7 +74,7 @@ static wf_status_t not_a_plan(wf_ctx_t *ctx, const char *why)
 
 wf_status_t wf_plan_open(wf_ctx_t *ctx, wf_plan_t **out, const char *text, size_t len)
 {
-    const char *end = text + len, *head, *line, *next;
+    const char *end = text + len, *line, *next;
     wf_plan_t *plan;
 
     *out = NULL;
@@ -82,18 +82,10 @@ wf_status_t wf_plan_open(wf_ctx_t *ctx, wf_plan_t **out, const char *text, size_
         end[-1] != '\n') {
         return not_a_plan(ctx, "the first line is another, or the last one is cut");
     }
-    head = text + sizeof(WF_PLAN_FORMAT);
-    line = memchr(head, '\n', (size_t)(end - head));
-    if (!line) {
-        return not_a_plan(ctx, "it has no head");
-    }
+    line = text + sizeof(WF_PLAN_FORMAT);
     plan = apr_pcalloc(ctx->pool, sizeof(*plan));
     plan->ctx = ctx;
     plan->state = apr_pcalloc(ctx->pool, sizeof(*plan->state));
-    if (wf_json_parse(ctx, &plan->head, head, (size_t)(line - head), 0) != WF_OK) {
-        return not_a_plan(ctx, "its head is no JSON");
-    }
-    line++;
     plan->lines = apr_palloc(ctx->pool, (count_lines(line, end) + 1) * sizeof(*plan->lines));
     for (; line < end; line = next + 1) {
         next = memchr(line, '\n', (size_t)(end - line));
@@ -101,7 +93,12 @@ wf_status_t wf_plan_open(wf_ctx_t *ctx, wf_plan_t **out, const char *text, size_
             return not_a_plan(ctx, "a line has another form");
         }
     }
-    if (!wf_plan_entry(plan) || !wf_plan_has_screen(plan, wf_plan_entry(plan))) {
+    if (plan->count == 0 || plan->lines[0].kind != WF_PLAN_HEAD) {
+        return not_a_plan(ctx, "it has no head");
+    }
+    plan->entry = apr_pstrmemdup(ctx->pool, plan->lines[0].name, plan->lines[0].name_len);
+    plan->routed = plan->lines[0].text[0].len > 0;
+    if (!wf_plan_has_screen(plan, plan->entry)) {
         return not_a_plan(ctx, "it has no entry screen");
     }
     *out = plan;
@@ -137,25 +134,23 @@ static wf_json_t *column_of(const wf_plan_t *plan, line_t *line, int column)
 
 static const wf_plan_screen_t *screen_of(const wf_plan_t *plan, line_t *line)
 {
-    wf_plan_screen_t *screen;
-    const wf_json_t *record;
+    wf_slice_t flags = line->text[WF_SCREEN_FLAGS];
+    wf_plan_screen_t *screen = line->screen;
 
-    if (line->screen) {
-        return line->screen;
-    }
-    record = column_of(plan, line, 0);
-    if (wf_json_type(record) != WF_JSON_OBJECT) {
+    if (!screen && !line->text[WF_SCREEN_EXAMPLE].data) {
         plan->state->damaged = 1;
         return NULL;
     }
-    screen = apr_palloc(plan->ctx->pool, sizeof(*screen));
-    screen->name = apr_pstrmemdup(plan->ctx->pool, line->name, line->name_len);
-    screen->entry = wf_json_get_bool(record, "entry", 0);
-    screen->terminal = wf_json_get_bool(record, "terminal", 0);
-    screen->next = wf_json_get(record, "next");
-    screen->prev = wf_json_get(record, "prev");
-    screen->line = (size_t)(line - plan->lines);
-    line->screen = screen;
+    if (!screen) {
+        screen = apr_palloc(plan->ctx->pool, sizeof(*screen));
+        screen->name = apr_pstrmemdup(plan->ctx->pool, line->name, line->name_len);
+        screen->entry = memchr(flags.data, 'e', flags.len) != NULL;
+        screen->terminal = memchr(flags.data, 't', flags.len) != NULL;
+        screen->next = line->text[WF_SCREEN_NEXT];
+        screen->prev = line->text[WF_SCREEN_PREV];
+        screen->line = (size_t)(line - plan->lines);
+        line->screen = screen;
+    }
     return screen;
 }
 
@@ -166,24 +161,36 @@ const wf_plan_screen_t *wf_plan_screen(const wf_plan_t *plan, const char *name)
     return line ? screen_of(plan, line) : NULL;
 }
 
-/* Screens are the first lines: wf_plan_compile writes them so. */
-const wf_plan_screen_t *wf_plan_screen_at(const wf_plan_t *plan, size_t index)
-{
-    if (index >= plan->count || plan->lines[index].kind != WF_PLAN_SCREEN) {
-        return NULL;
-    }
-    return screen_of(plan, &plan->lines[index]);
-}
-
+/* Screens follow each other: wf_plan_compile writes them so. */
 const wf_plan_screen_t *wf_plan_screen_after(const wf_plan_t *plan, const wf_plan_screen_t *screen)
 {
-    return wf_plan_screen_at(plan, screen->line + 1);
+    size_t next = screen->line + 1;
+
+    if (next >= plan->count || plan->lines[next].kind != WF_PLAN_SCREEN) {
+        return NULL;
+    }
+    return screen_of(plan, &plan->lines[next]);
+}
+
+const wf_plan_screen_t *wf_plan_screen_first(const wf_plan_t *plan, wf_slice_t names)
+{
+    const char *comma = names.len ? memchr(names.data, ',', names.len) : NULL;
+    line_t *line = find_line(plan, WF_PLAN_SCREEN, names.data,
+                             comma ? (size_t)(comma - names.data) : names.len);
+
+    return line ? screen_of(plan, line) : NULL;
 }
 
 const wf_json_t *wf_plan_screen_column(const wf_plan_t *plan, const wf_plan_screen_t *screen,
                                        int column)
 {
     return column_of(plan, &plan->lines[screen->line], column);
+}
+
+const wf_json_t *wf_plan_screen_column_read(const wf_plan_t *plan, const wf_plan_screen_t *screen,
+                                            int column)
+{
+    return plan->lines[screen->line].json[column];
 }
 
 const wf_json_t *wf_plan_part(const wf_plan_t *plan, wf_plan_kind_t kind, const char *name,
@@ -198,7 +205,7 @@ const wf_json_t *wf_plan_part(const wf_plan_t *plan, wf_plan_kind_t kind, const 
 
 const char *wf_plan_entry(const wf_plan_t *plan)
 {
-    return wf_json_get_str(plan->head, "entry", NULL);
+    return plan->entry;
 }
 
 int wf_plan_has_screen(const wf_plan_t *plan, const char *screen)
@@ -208,12 +215,17 @@ int wf_plan_has_screen(const wf_plan_t *plan, const char *screen)
 
 int wf_plan_is_routed(const wf_plan_t *plan)
 {
-    return wf_json_get_bool(plan->head, "routed", 0);
+    return plan->routed;
 }
 
 const char *wf_plan_error_message(const wf_plan_t *plan)
 {
-    return wf_json_get_str(plan->head, "error_message", DEFAULT_ERROR_MESSAGE);
+    const char *text = NULL;
+
+    if (plan->lines[0].text[1].len > 0) {
+        text = wf_json_str(column_of(plan, &plan->lines[0], 1));
+    }
+    return text ? text : DEFAULT_ERROR_MESSAGE;
 }
 
 int wf_plan_is_damaged(const wf_plan_t *plan)
@@ -221,15 +233,18 @@ int wf_plan_is_damaged(const wf_plan_t *plan)
     return plan->state->damaged;
 }
 
-static int names(const wf_json_t *list, const char *name)
+static int names(wf_slice_t list, const char *name)
 {
-    size_t i;
+    const char *c = list.data, *end = list.data + list.len, *comma;
+    size_t len = strlen(name);
 
-    for (i = 0; i < wf_json_len(list); i++) {
-        const char *each = wf_json_str(wf_json_at(list, i));
-        if (each && strcmp(each, name) == 0) {
+    while (c < end) {
+        comma = memchr(c, ',', (size_t)(end - c));
+        comma = comma ? comma : end;
+        if ((size_t)(comma - c) == len && memcmp(c, name, len) == 0) {
             return 1;
         }
+        c = comma + 1;
     }
     return 0;
 }

@@ -10,9 +10,9 @@
 typedef struct {
     const char *name;
     const wf_json_t *json;
-    int in_routing; /* a key of routing_model */
-    wf_json_t *next;
-    wf_json_t *prev;
+    int in_routing;   /* a key of routing_model */
+    const char *next; /* names parted by commas */
+    const char *prev;
 } screen_t;
 
 typedef struct {
@@ -48,7 +48,7 @@ static int is_screen_name(const wf_json_t *id)
         return 0;
     }
     for (i = 0; i < len; i++) {
-        if ((unsigned char)name[i] < 0x20) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == ',') {
             return 0;
         }
     }
@@ -66,14 +66,19 @@ static wf_status_t read_screens(compile_t *c)
             screen_t *s = &c->screens[c->count++];
             s->name = wf_json_str(id);
             s->json = screen;
-            s->next = wf_json_array_make(c->ctx->pool);
-            s->prev = wf_json_array_make(c->ctx->pool);
+            s->next = "";
+            s->prev = "";
         }
     }
     if (c->count == 0) {
         return wf_fail_public(c->ctx, WF_EINVALID, WFLOGNO(0238) "the flow has no usable screen");
     }
     return WF_OK;
+}
+
+static const char *with_name(compile_t *c, const char *names, const char *name)
+{
+    return apr_pstrcat(c->ctx->pool, names, names[0] ? "," : "", name, NULL);
 }
 
 /* An absent or empty routing_model (Meta then derives it from navigate actions) forbids nothing. */
@@ -92,8 +97,8 @@ static void read_routes(compile_t *c)
         for (i = 0; i < wf_json_len(it.value); i++) {
             screen_t *to = find_screen(c, wf_json_str(wf_json_at(it.value, i)));
             if (to && to != from) {
-                wf_json_push(from->next, wf_json_str_make(c->ctx->pool, to->name));
-                wf_json_push(to->prev, wf_json_str_make(c->ctx->pool, from->name));
+                from->next = with_name(c, from->next, to->name);
+                to->prev = with_name(c, to->prev, from->name);
             }
         }
     }
@@ -101,7 +106,7 @@ static void read_routes(compile_t *c)
 
 static int is_entry(const compile_t *c, const screen_t *screen)
 {
-    return !c->routed || wf_json_len(screen->prev) == 0;
+    return !c->routed || screen->prev[0] == '\0';
 }
 
 /* Where INIT begins: the first screen that nobody leads to, and rather one that routing_model
@@ -198,21 +203,46 @@ static void walk_layout(compile_t *c, wf_json_t *model, const wf_json_t *node, i
 
 /* ---- columns ---- */
 
+/* What is left of a declaration when only what a value must be counts. Depth is bounded by the
+ * parser of Flow JSON. */
+static wf_json_t *compact(compile_t *c, wf_json_t *declaration)
+{
+    wf_json_t *type = wf_json_get(declaration, "type"), *items = wf_json_get(declaration, "items");
+    const wf_json_t *properties = wf_json_get(declaration, "properties");
+    wf_json_t *out = wf_json_object_make(c->ctx->pool), *inner;
+
+    wf_json_set(out, "type", type);
+    wf_json_set(out, WF_DATA_OPTIONS, wf_json_get(declaration, WF_DATA_OPTIONS));
+    if (wf_json_type(items) == WF_JSON_OBJECT) {
+        wf_json_set(out, "items", compact(c, items));
+    }
+    if (wf_json_type(properties) == WF_JSON_OBJECT) {
+        inner = wf_json_object_make(c->ctx->pool);
+        for (wf_json_iter_t it = wf_json_iter(properties); wf_json_next(&it);) {
+            wf_json_set(inner, it.key, compact(c, it.value));
+        }
+        wf_json_set(out, "properties", inner);
+    }
+    return wf_json_len(out) == 1 && wf_json_str(type) ? type : out;
+}
+
 /* {key: declaration} without the examples, which are preview data and never values. */
 static wf_json_t *model_of(compile_t *c, const screen_t *screen)
 {
-    wf_json_t *model = wf_json_object_make(c->ctx->pool), *declaration;
+    wf_json_t *all = wf_json_object_make(c->ctx->pool), *declaration, *model;
 
     for (wf_json_iter_t it = wf_json_iter(wf_json_get(screen->json, "data")); wf_json_next(&it);) {
-        if (wf_json_type(it.value) != WF_JSON_OBJECT) {
-            continue;
+        if (wf_json_type(it.value) == WF_JSON_OBJECT) {
+            declaration = wf_json_copy(c->ctx->pool, it.value);
+            wf_json_remove(declaration, WF_DATA_OPTIONS);
+            wf_json_set(all, it.key, declaration);
         }
-        declaration = wf_json_copy(c->ctx->pool, it.value);
-        wf_json_remove(declaration, "__example__");
-        wf_json_remove(declaration, WF_DATA_OPTIONS);
-        wf_json_set(model, it.key, declaration);
     }
-    walk_layout(c, model, wf_json_get(screen->json, "layout"), 0);
+    walk_layout(c, all, wf_json_get(screen->json, "layout"), 0);
+    model = wf_json_object_make(c->ctx->pool);
+    for (wf_json_iter_t it = wf_json_iter(all); wf_json_next(&it);) {
+        wf_json_set(model, it.key, compact(c, it.value));
+    }
     return model;
 }
 
@@ -227,18 +257,18 @@ static int is_taken_out(const char *key)
 /* Something of the declared type, for a flow whose example is missing or wrong. */
 static wf_json_t *zero_of(apr_pool_t *pool, const wf_json_t *declaration)
 {
-    const char *type = wf_json_get_str(declaration, "type", "string");
-
-    if (strcmp(type, "number") == 0 || strcmp(type, "integer") == 0) {
+    switch (wf_data_type(declaration)) {
+    case WF_JSON_NUMBER:
         return wf_json_int_make(pool, 0);
-    }
-    if (strcmp(type, "boolean") == 0) {
+    case WF_JSON_BOOLEAN:
         return wf_json_bool_make(pool, 0);
-    }
-    if (strcmp(type, "array") == 0) {
+    case WF_JSON_ARRAY:
         return wf_json_array_make(pool);
+    case WF_JSON_OBJECT:
+        return wf_json_object_make(pool);
+    default:
+        return wf_json_str_make(pool, "");
     }
-    return strcmp(type, "object") == 0 ? wf_json_object_make(pool) : wf_json_str_make(pool, "");
 }
 
 static wf_json_t *examples_of(compile_t *c, const screen_t *screen, const wf_json_t *model)
@@ -275,16 +305,21 @@ static void add_line(wf_buf_t *text, wf_plan_kind_t kind, const char *name)
     wf_buf_puts(text, name);
 }
 
+static void add_text(wf_buf_t *text, const char *column)
+{
+    wf_buf_putc(text, '\t');
+    wf_buf_puts(text, column);
+}
+
 static void add_screen(compile_t *c, wf_buf_t *text, const screen_t *screen)
 {
-    wf_json_t *record = wf_json_object_make(c->ctx->pool), *model = model_of(c, screen);
+    wf_json_t *model = model_of(c, screen);
 
-    wf_json_set_bool(record, "entry", is_entry(c, screen));
-    wf_json_set_bool(record, "terminal", wf_json_get_bool(screen->json, "terminal", 0));
-    wf_json_set(record, "next", screen->next);
-    wf_json_set(record, "prev", screen->prev);
     add_line(text, WF_PLAN_SCREEN, screen->name);
-    add_column(text, record);
+    add_text(text, apr_pstrcat(c->ctx->pool, is_entry(c, screen) ? "e" : "",
+                               wf_json_get_bool(screen->json, "terminal", 0) ? "t" : "", NULL));
+    add_text(text, screen->next);
+    add_text(text, screen->prev);
     add_column(text, model);
     add_column(text, examples_of(c, screen, model));
     wf_buf_putc(text, '\n');
@@ -292,14 +327,17 @@ static void add_screen(compile_t *c, wf_buf_t *text, const screen_t *screen)
 
 static void add_flow(compile_t *c, wf_buf_t *text, const wf_json_t *logic)
 {
-    wf_json_t *head = wf_json_object_make(c->ctx->pool);
+    const wf_json_t *message = wf_json_get(logic, "error_message");
     size_t i;
 
-    wf_json_set_str(head, "entry", entry_screen(c)->name);
-    wf_json_set_bool(head, "routed", c->routed);
-    wf_json_set_str(head, "error_message", wf_json_get_str(logic, "error_message", NULL));
     wf_buf_puts(text, WF_PLAN_FORMAT "\n");
-    wf_buf_puts(text, wf_json_text(c->ctx->pool, head, NULL));
+    add_line(text, WF_PLAN_HEAD, entry_screen(c)->name);
+    add_text(text, c->routed ? "routed" : "");
+    if (wf_json_str(message)) {
+        add_column(text, message);
+    } else {
+        add_text(text, "");
+    }
     wf_buf_putc(text, '\n');
     for (i = 0; i < c->count; i++) {
         add_screen(c, text, &c->screens[i]);

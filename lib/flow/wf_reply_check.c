@@ -98,7 +98,7 @@ static const char *data_fault(wf_ctx_t *ctx, const wf_plan_t *plan, const wf_pla
                               const wf_json_t *data)
 {
     const wf_json_t *model = wf_plan_screen_column(plan, target, WF_SCREEN_DATA);
-    const wf_json_t *examples = wf_plan_screen_column(plan, target, WF_SCREEN_EXAMPLE);
+    const wf_json_t *examples = wf_plan_screen_column_read(plan, target, WF_SCREEN_EXAMPLE);
     const wf_json_t *message = wf_json_get(data, "error_message");
     const char *fault;
 

@@ -94,7 +94,7 @@ const wf_plan_screen_t *wf_step_before(const wf_step_t *step)
             return screen;
         }
     }
-    screen = wf_plan_screen(plan, wf_json_str(wf_json_at(step->from->prev, 0)));
+    screen = wf_plan_screen_first(plan, step->from->prev);
     return screen ? screen : step->from;
 }
 

@@ -395,6 +395,45 @@ int wf_value_order(apr_pool_t *pool, wf_value_t a, wf_value_t b)
 
 /* ---- paths ---- */
 
+/* The byte at which character number `chars` begins. */
+static size_t byte_of(wf_slice_t text, size_t chars)
+{
+    size_t i = 0;
+
+    while (i < text.len && chars > 0) {
+        for (i++; i < text.len && ((unsigned char)text.data[i] & 0xC0) == 0x80;) {
+            i++;
+        }
+        chars--;
+    }
+    return i;
+}
+
+wf_slice_t wf_value_chars(wf_slice_t text, size_t start, size_t count)
+{
+    size_t begin = byte_of(text, start);
+    wf_slice_t rest = {text.data + begin, text.len - begin};
+
+    rest.len = byte_of(rest, count);
+    return rest;
+}
+
+/* A text has a length and characters, like an array. */
+static wf_value_t member_of_text(wf_slice_t text, const char *key)
+{
+    wf_slice_t one;
+    int64_t index;
+
+    if (strcmp(key, "length") == 0) {
+        return wf_value_number((double)wf_utf8_count(text.data, text.len));
+    }
+    if (!wf_parse_int(&index, key, 0, INT32_MAX)) {
+        return wf_value_of(NULL);
+    }
+    one = wf_value_chars(text, (size_t)index, 1);
+    return one.len ? wf_value_text(one.data, one.len) : wf_value_of(NULL);
+}
+
 static wf_value_t member(wf_value_t v, const char *name, size_t len)
 {
     char key[SEGMENT_MAX];
@@ -405,8 +444,8 @@ static wf_value_t member(wf_value_t v, const char *name, size_t len)
     }
     memcpy(key, name, len);
     key[len] = '\0';
-    if (v.kind == WF_VALUE_STRING && strcmp(key, "length") == 0) {
-        return wf_value_number((double)wf_utf8_count(v.text.data, v.text.len));
+    if (v.kind == WF_VALUE_STRING) {
+        return member_of_text(v.text, key);
     }
     if (v.kind != WF_VALUE_TREE) {
         return wf_value_of(NULL);

@@ -346,7 +346,7 @@ END_TEST
 START_TEST(a_damaged_plan_is_told_apart)
 {
     drive_t *d = drive_make(booking, NULL);
-    const char *text = "wfplan1\n{\"entry\":\"A\"}\nS\tA\t{\"terminal\":false}\t!\t{}\n";
+    const char *text = "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t!\t{}\n";
 
     d->plan = drive_open(text, strlen(text));
     drive_prepare(d, "INIT", NULL, "{}");

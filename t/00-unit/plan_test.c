@@ -25,10 +25,13 @@ START_TEST(a_plan_knows_screens_routes_and_entry)
     ck_assert_int_eq(wf_plan_has_screen(plan, "SUCCESS"), 0);
     ck_assert_int_eq(wf_plan_has_screen(plan, ""), 0);
     ck_assert_int_eq(wf_plan_has_screen(plan, NULL), 0);
-    drive_same(b->next, "['C','D']");
-    drive_same(b->prev, "['A']");
+    ck_assert_uint_eq(b->next.len, 3);
+    ck_assert_mem_eq(b->next.data, "C,D", 3);
+    ck_assert_uint_eq(b->prev.len, 1);
+    ck_assert_ptr_eq(wf_plan_screen_first(plan, b->next), c);
+    ck_assert_ptr_eq(wf_plan_screen_first(plan, b->prev), a);
+    ck_assert_ptr_null(wf_plan_screen_first(plan, c->next));
     ck_assert(a->entry && !b->entry && !a->terminal && c->terminal && d->terminal);
-    ck_assert_ptr_eq(wf_plan_screen_at(plan, 0), d);
     ck_assert_ptr_eq(wf_plan_screen_after(plan, d), a);
     ck_assert_ptr_null(wf_plan_screen_after(plan, c));
     ck_assert_ptr_eq(wf_plan_screen(plan, "A"), a);
@@ -61,13 +64,15 @@ START_TEST(declarations_and_examples_are_apart)
     const wf_plan_screen_t *a = wf_plan_screen(plan, "A"), *b = wf_plan_screen(plan, "B");
     const wf_json_t *model = wf_plan_screen_column(plan, b, WF_SCREEN_DATA);
 
-    drive_same(wf_plan_screen_column(plan, a, WF_SCREEN_DATA), "{'day':{'type':'string'}}");
+    drive_same(wf_plan_screen_column(plan, a, WF_SCREEN_DATA), "{'day':'string'}");
     drive_same(wf_plan_screen_column(plan, a, WF_SCREEN_EXAMPLE), "{'day':'2026-03-01'}");
     ck_assert_uint_eq(wf_json_len(model), 2);
     drive_same(wf_json_get(wf_plan_screen_column(plan, b, WF_SCREEN_EXAMPLE), "error_message"),
                "''");
-    drive_same(wf_json_get(wf_json_get(model, "times"), WF_DATA_OPTIONS),
-               "{'min':0,'max':200,'max_with_image':100,'image_max':102400}");
+    drive_same(
+        wf_json_get(model, "times"),
+        "{'type':'array','items':{'type':'object','properties':{'id':'string','title':'string'}},"
+        "'__options__':{'min':0,'max':200,'max_with_image':100,'image_max':102400}}");
     drive_same(wf_plan_screen_column(plan, wf_plan_screen(plan, "C"), WF_SCREEN_DATA), "{}");
 }
 END_TEST
@@ -129,16 +134,17 @@ START_TEST(a_text_that_is_no_plan_is_refused)
         "",
         "wfplan1",
         "wfplan1\n",
-        "wfplan2\n{\"entry\":\"A\"}\nS\tA\t{}\t{}\t{}\n",
-        "wfplan1\n{\"entry\":\"A\"}\n",
-        "wfplan1\n{\"entry\":\"B\"}\nS\tA\t{}\t{}\t{}\n",
-        "wfplan1\n{\"entry\":\"A\"\nS\tA\t{}\t{}\t{}\n",
-        "wfplan1\n{\"entry\":\"A\"}\nS\tA\t{}\t{}\t{}",
-        "wfplan1\n{\"entry\":\"A\"}\nS\tA\t{}\t{}\t{}\t{}\n",
-        "wfplan1\n{\"entry\":\"A\"}\nS\tA\t{}\t{}\t{}\n\n",
-        "wfplan1\n{\"entry\":\"A\"}\nSA{}\n",
+        "wfplan2\nH\tA\t\t\nS\tA\t\t\t\t{}\t{}\n",
+        "wfplan1\nS\tA\t\t\t\t{}\t{}\n",
+        "wfplan1\nH\tA\t\t\n",
+        "wfplan1\nH\tB\t\t\nS\tA\t\t\t\t{}\t{}\n",
+        "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t{}\t{}",
+        "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t{}\t{}\t{}\n",
+        "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t{}\t{}\n\n",
+        "wfplan1\nH\tA\t\t\nSA{}\n",
     };
-    const char *damaged = "wfplan1\n{\"entry\":\"A\"}\nS\tA\t{\tx\t{}\n";
+    const char *damaged = "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t{\t{}\n";
+    const char *cut = "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t{}\n";
     wf_plan_t *plan;
     size_t i;
 
@@ -148,6 +154,9 @@ START_TEST(a_text_that_is_no_plan_is_refused)
         ck_assert_ptr_null(plan);
     }
     plan = drive_open(damaged, strlen(damaged));
+    ck_assert_ptr_null(wf_plan_screen_column(plan, wf_plan_screen(plan, "A"), WF_SCREEN_DATA));
+    ck_assert_int_eq(wf_plan_is_damaged(plan), 1);
+    plan = drive_open(cut, strlen(cut));
     ck_assert_ptr_null(wf_plan_screen(plan, "A"));
     ck_assert_int_eq(wf_plan_is_damaged(plan), 1);
 }
@@ -156,13 +165,15 @@ END_TEST
 START_TEST(untouched_screens_are_not_parsed)
 {
     /* B's columns are no JSON, which shows as soon as anybody reads them. */
-    const char *text = "wfplan1\n{\"entry\":\"A\"}\nS\tA\t{}\t{}\t{}\nS\tB\t!\t!\t!\n";
+    const char *text = "wfplan1\nH\tA\t\t\nS\tA\t\t\t\t{}\t{}\nS\tB\t\t\t\t!\t!\nR\tA\t!\n";
     wf_plan_t *plan = drive_open(text, strlen(text));
 
-    ck_assert_ptr_nonnull(wf_plan_screen(plan, "A"));
-    ck_assert_int_eq(wf_plan_has_screen(plan, "B"), 1);
+    ck_assert_ptr_nonnull(wf_plan_screen_column(plan, wf_plan_screen(plan, "A"), WF_SCREEN_DATA));
+    ck_assert_ptr_nonnull(wf_plan_screen(plan, "B"));
     ck_assert_int_eq(wf_plan_is_damaged(plan), 0);
-    ck_assert_ptr_null(wf_plan_screen(plan, "B"));
+    ck_assert_ptr_null(
+        wf_plan_screen_column_read(plan, wf_plan_screen(plan, "A"), WF_SCREEN_EXAMPLE));
+    ck_assert_ptr_null(wf_plan_screen_column(plan, wf_plan_screen(plan, "B"), WF_SCREEN_DATA));
     ck_assert_int_eq(wf_plan_is_damaged(plan), 1);
 }
 END_TEST
