@@ -100,7 +100,18 @@ int wf_utf8_is(const char *text, size_t len)
     size_t i = 0;
 
     while (i < len) {
-        size_t n = utf8_sequence(p + i, len - i);
+        size_t n;
+        uint64_t eight;
+        /* Most text is ASCII: eight bytes at once, none of them with the top bit or NUL. */
+        if (len - i >= sizeof(eight)) {
+            memcpy(&eight, p + i, sizeof(eight));
+            if (((eight | (eight - UINT64_C(0x0101010101010101))) &
+                 UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof(eight);
+                continue;
+            }
+        }
+        n = utf8_sequence(p + i, len - i);
         if (n == 0) {
             return 0;
         }

@@ -1,6 +1,10 @@
 #include "flow/wf_flow.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* A reply may have 10 MiB, twice that with every byte escaped; the rest is far below. */
+#define SESSION_MAX ((size_t)64 * 1024 * 1024)
 
 /* One list for both directions: member name and where it lives in the record. */
 typedef struct {
@@ -49,24 +53,88 @@ static apr_time_t *time_at(wf_session_t *session, const time_member_t *member)
     return (apr_time_t *)(void *)((char *)session + member->offset);
 }
 
+/* ---- writing ---- */
+
+/* Every step of every session is written: straight into text, without a tree of JSON values. */
+static void add_name(wf_buf_t *out, const char *name)
+{
+    wf_buf_puts(out, out->len > 1 ? ",\"" : "\"");
+    wf_buf_puts(out, name);
+    wf_buf_puts(out, "\":");
+}
+
+static void add_text(wf_buf_t *out, const char *text)
+{
+    const char *plain = text;
+
+    wf_buf_putc(out, '"');
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c >= 0x20 && c != '"' && c != '\\') {
+            continue;
+        }
+        wf_buf_add(out, plain, (size_t)(text - plain));
+        if (c < 0x20) {
+            wf_buf_printf(out, "\\u%04x", c);
+        } else {
+            wf_buf_putc(out, '\\');
+            wf_buf_putc(out, *text);
+        }
+        plain = text + 1;
+    }
+    wf_buf_add(out, plain, (size_t)(text - plain));
+    wf_buf_putc(out, '"');
+}
+
+static void add_number(wf_buf_t *out, const char *name, int64_t n)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%" APR_INT64_T_FMT, (apr_int64_t)n);
+
+    add_name(out, name);
+    wf_buf_add(out, digits, (size_t)len);
+}
+
+static void add_value(wf_buf_t *out, const char *name, const wf_json_t *v, const char *otherwise)
+{
+    size_t len = strlen(otherwise);
+    const char *text = v ? wf_json_text(out->pool, v, &len) : otherwise;
+
+    add_name(out, name);
+    wf_buf_add(out, text, len);
+}
+
 const char *wf_session_format(apr_pool_t *pool, const wf_session_t *session, size_t *len)
 {
-    wf_json_t *out = wf_json_object_make(pool);
     wf_session_t copy = *session;
+    const char *text;
+    wf_buf_t out;
     size_t i;
 
+    wf_buf_init(&out, pool, 2048, SESSION_MAX);
+    wf_buf_putc(&out, '{');
     for (i = 0; i < COUNT(text_members); i++) {
-        wf_json_set_str(out, text_members[i].name, *text_at(&copy, &text_members[i]));
+        text = *text_at(&copy, &text_members[i]);
+        if (text) {
+            add_name(&out, text_members[i].name);
+            add_text(&out, text);
+        }
     }
-    wf_json_set_int(out, "flow_version", session->flow_version);
-    wf_json_set_int(out, "step", session->step);
-    wf_json_set(out, "answers", session->answers ? session->answers : wf_json_object_make(pool));
-    wf_json_set(out, "history", session->history ? session->history : wf_json_array_make(pool));
+    add_number(&out, "flow_version", session->flow_version);
+    add_number(&out, "step", session->step);
+    add_value(&out, "answers", session->answers, "{}");
+    add_value(&out, "history", session->history, "[]");
     for (i = 0; i < COUNT(time_members); i++) {
-        wf_json_set_int(out, time_members[i].name, *time_at(&copy, &time_members[i]));
+        add_number(&out, time_members[i].name, *time_at(&copy, &time_members[i]));
     }
-    return wf_json_text(pool, out, len);
+    wf_buf_putc(&out, '}');
+    if (len) {
+        *len = out.len;
+    }
+    return out.data;
 }
+
+/* ---- reading ---- */
 
 static wf_status_t bad(wf_ctx_t *ctx, const char *member)
 {

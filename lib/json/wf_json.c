@@ -1,4 +1,4 @@
-#include "json/wf_json.h"
+#include "json/wf_json_int.h"
 
 #include <json-c/json.h>
 #include <math.h>
@@ -28,168 +28,12 @@ static apr_status_t put(void *data)
     return APR_SUCCESS;
 }
 
-static wf_json_t *own(apr_pool_t *pool, struct json_object *o)
+wf_json_t *wf_json_own(apr_pool_t *pool, struct json_object *o)
 {
     if (o) {
         apr_pool_cleanup_register(pool, o, put, apr_pool_cleanup_null);
     }
     return out_value(o);
-}
-
-static void line_and_column(const char *text, size_t at, int *line, int *column)
-{
-    size_t i;
-
-    *line = 1;
-    *column = 1;
-    for (i = 0; i < at; i++) {
-        if (text[i] == '\n') {
-            (*line)++;
-            *column = 1;
-        } else {
-            (*column)++;
-        }
-    }
-}
-
-static size_t skip_space(const char *text, size_t len, size_t at)
-{
-    while (at < len && strchr(" \t\r\n", text[at]) && text[at]) {
-        at++;
-    }
-    return at;
-}
-
-/* The end of the number at `at` by RFC 8259's grammar, or `at` itself if it is none. */
-static size_t number_end(const char *text, size_t len, size_t at)
-{
-    size_t i = at, digits;
-
-#define DIGIT(p) ((p) < len && text[p] >= '0' && text[p] <= '9')
-    i += text[i] == '-';
-    if (!DIGIT(i) || (text[i] == '0' && DIGIT(i + 1))) {
-        return at;
-    }
-    while (DIGIT(i)) {
-        i++;
-    }
-    if (i < len && text[i] == '.') {
-        for (digits = i++; DIGIT(i);) {
-            i++;
-        }
-        if (i == digits + 1) {
-            return at;
-        }
-    }
-    if (i < len && (text[i] == 'e' || text[i] == 'E')) {
-        i++;
-        i += i < len && (text[i] == '+' || text[i] == '-');
-        for (digits = i; DIGIT(i);) {
-            i++;
-        }
-        if (i == digits) {
-            return at;
-        }
-    }
-#undef DIGIT
-    return i;
-}
-
-/* What a byte outside strings may be. */
-enum { NO = 0, PLAIN, QUOTE, NUMBER };
-static const unsigned char kinds[256] = {
-    [' '] = PLAIN,  ['\t'] = PLAIN, ['\r'] = PLAIN, ['\n'] = PLAIN, ['{'] = PLAIN,  ['}'] = PLAIN,
-    ['['] = PLAIN,  [']'] = PLAIN,  [':'] = PLAIN,  [','] = PLAIN,  ['t'] = PLAIN,  ['r'] = PLAIN,
-    ['u'] = PLAIN,  ['e'] = PLAIN,  ['f'] = PLAIN,  ['a'] = PLAIN,  ['l'] = PLAIN,  ['s'] = PLAIN,
-    ['n'] = PLAIN,  ['"'] = QUOTE,  ['-'] = NUMBER, ['0'] = NUMBER, ['1'] = NUMBER, ['2'] = NUMBER,
-    ['3'] = NUMBER, ['4'] = NUMBER, ['5'] = NUMBER, ['6'] = NUMBER, ['7'] = NUMBER, ['8'] = NUMBER,
-    ['9'] = NUMBER,
-};
-
-/* json-c, strict or not, takes single quotes, NaN, bare control characters and odd numbers. Returns the
- * place of the first byte that RFC 8259 allows nowhere there, or `len`. */
-static size_t first_slip(const char *text, size_t len)
-{
-    size_t i = 0, end;
-
-    while (i < len) {
-        switch (kinds[(unsigned char)text[i]]) {
-        case PLAIN:
-            i++;
-            break;
-        case QUOTE:
-            for (i++; i < len && text[i] != '"'; i += text[i] == '\\' ? 2 : 1) {
-                if ((unsigned char)text[i] < 0x20) {
-                    return i;
-                }
-            }
-            i++;
-            break;
-        case NUMBER:
-            if ((end = number_end(text, len, i)) == i) {
-                return i;
-            }
-            i = end;
-            break;
-        default:
-            return i;
-        }
-    }
-    return len;
-}
-
-wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len, int depth)
-{
-    struct json_tokener *tok;
-    struct json_object *o;
-    enum json_tokener_error err;
-    size_t end;
-    int line, column;
-
-    *out = NULL;
-    if (len == 0 || skip_space(text, len, 0) == len) {
-        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0010) "not JSON: empty");
-    }
-    if (len > INT32_MAX) {
-        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0011) "not JSON: too long");
-    }
-    if ((end = first_slip(text, len)) < len) {
-        line_and_column(text, end, &line, &column);
-        return wf_fail_public(ctx, WF_EINVALID,
-                              WFLOGNO(0014) "not JSON: unexpected character at line %d, column %d",
-                              line, column);
-    }
-    tok = json_tokener_new_ex(depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT);
-    if (!tok) {
-        return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0012) "out of memory");
-    }
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
-                                    JSON_TOKENER_VALIDATE_UTF8);
-    o = json_tokener_parse_ex(tok, text, (int)len);
-    err = json_tokener_get_error(tok);
-    end = json_tokener_get_parse_end(tok);
-    if (err == json_tokener_continue && len > 0) {
-        /* A bare number is complete only when something follows it. */
-        o = json_tokener_parse_ex(tok, " ", 1);
-        err = json_tokener_get_error(tok);
-        end = len;
-        if (err == json_tokener_continue) {
-            err = json_tokener_error_parse_eof;
-        }
-    }
-    json_tokener_free(tok);
-    if (err == json_tokener_success && skip_space(text, len, end) != len) {
-        err = json_tokener_error_parse_unexpected;
-        end = skip_space(text, len, end);
-    }
-    if (err != json_tokener_success) {
-        json_object_put(o);
-        line_and_column(text, end, &line, &column);
-        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0013) "not JSON: %s at line %d, column %d",
-                              json_tokener_error_desc(err), line, column);
-    }
-    *out = own(ctx->pool, o);
-    return WF_OK;
 }
 
 wf_json_type_t wf_json_type(const wf_json_t *v)
@@ -419,27 +263,27 @@ int wf_json_has_null(const wf_json_t *v)
 
 wf_json_t *wf_json_object_make(apr_pool_t *pool)
 {
-    return own(pool, json_object_new_object());
+    return wf_json_own(pool, json_object_new_object());
 }
 
 wf_json_t *wf_json_array_make(apr_pool_t *pool)
 {
-    return own(pool, json_object_new_array());
+    return wf_json_own(pool, json_object_new_array());
 }
 
 wf_json_t *wf_json_str_make(apr_pool_t *pool, const char *text)
 {
-    return own(pool, json_object_new_string(text));
+    return wf_json_own(pool, json_object_new_string(text));
 }
 
 wf_json_t *wf_json_strn_make(apr_pool_t *pool, const char *text, size_t len)
 {
-    return own(pool, json_object_new_string_len(text, (int)len));
+    return wf_json_own(pool, json_object_new_string_len(text, (int)len));
 }
 
 wf_json_t *wf_json_int_make(apr_pool_t *pool, int64_t n)
 {
-    return own(pool, json_object_new_int64(n));
+    return wf_json_own(pool, json_object_new_int64(n));
 }
 
 wf_json_t *wf_json_number_make(apr_pool_t *pool, double n)
@@ -451,12 +295,12 @@ wf_json_t *wf_json_number_make(apr_pool_t *pool, double n)
     if (n == floor(n) && fabs(n) < 9007199254740992.0) {
         return wf_json_int_make(pool, (int64_t)n);
     }
-    return own(pool, json_object_new_double(n));
+    return wf_json_own(pool, json_object_new_double(n));
 }
 
 wf_json_t *wf_json_bool_make(apr_pool_t *pool, int b)
 {
-    return own(pool, json_object_new_boolean(b));
+    return wf_json_own(pool, json_object_new_boolean(b));
 }
 
 wf_json_t *wf_json_null_make(apr_pool_t *pool)
@@ -474,7 +318,7 @@ wf_json_t *wf_json_copy(apr_pool_t *pool, const wf_json_t *v)
     if (in(v) && json_object_deep_copy(in(v), &copy, NULL) != 0) {
         return NULL;
     }
-    return own(pool, copy);
+    return wf_json_own(pool, copy);
 }
 
 void wf_json_set(wf_json_t *object, const char *key, wf_json_t *value)

@@ -383,6 +383,26 @@ START_TEST(a_session_survives_its_text)
 }
 END_TEST
 
+START_TEST(any_text_survives_in_a_session)
+{
+    wf_session_t session, *same;
+    const char *text;
+    size_t len;
+
+    memset(&session, 0, sizeof(session));
+    session.id = session.company_id = session.flow_id = session.token_hash = "x";
+    session.status = WF_SESSION_ACTIVE;
+    session.flow_name = "n\"\\";
+    session.reply = "\x01\t\n\x1f\"\\/\xc3\xa9{}\x7f";
+    text = wf_session_format(test_pool, &session, &len);
+    ck_assert_int_eq(wf_session_parse(test_ctx, &same, text, len), WF_OK);
+    ck_assert_str_eq(same->reply, session.reply);
+    ck_assert_str_eq(same->flow_name, session.flow_name);
+    drive_same(same->answers, "{}");
+    drive_same(same->history, "[]");
+}
+END_TEST
+
 START_TEST(unknown_and_null_members_of_a_stored_session_are_fine_missing_ones_are_not)
 {
     const char *good =
@@ -447,6 +467,7 @@ int main(void)
     tcase_add_test(tc, answers_are_bounded);
     tcase_add_test(tc, a_damaged_plan_is_told_apart);
     tcase_add_test(tc, a_session_survives_its_text);
+    tcase_add_test(tc, any_text_survives_in_a_session);
     tcase_add_test(tc, unknown_and_null_members_of_a_stored_session_are_fine_missing_ones_are_not);
     return wf_test_run(suite);
 }

@@ -43,6 +43,114 @@ START_TEST(bad_text_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(escapes_become_their_characters)
+{
+    const wf_json_t *v =
+        parsed("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\uDE00\"");
+
+    ck_assert_str_eq(wf_json_str(v), "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    /* Halves of a pair stand for nothing. */
+    ck_assert_str_eq(wf_json_str(parsed("\"a\\ud800b\\udc00\\ud83d\\u0041\"")),
+                     "a\xef\xbf\xbd"
+                     "b\xef\xbf\xbd\xef\xbf\xbd"
+                     "A");
+    ck_assert_uint_eq(wf_json_str_len(parsed("\"a\\u0000b\"")), 3);
+    ck_assert_int_eq(wf_json_bool(wf_json_get(parsed("{\"\\u0061\\n\":true}"), "a\n")), 1);
+}
+END_TEST
+
+START_TEST(broken_texts_of_every_kind_are_refused)
+{
+    static const char *const texts[] = {
+        "\"",
+        "\"a",
+        "\"\\",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12G4\"",
+        "\"\t\"",
+        "\"\\n\t\"",
+        "[",
+        "[1",
+        "[1,",
+        "[1 2]",
+        "[,1]",
+        "{",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{\"a\":1,}",
+        "{1:1}",
+        "tru",
+        "truE",
+        "nul",
+        "-",
+        "-x",
+        "1e",
+        "1e+",
+        ".5",
+        "1.e1",
+        "0x1",
+        "1 1",
+        "[1]]",
+        "\xc3\x28",
+        "\"\xed\xa0\x80\"",
+        "\"\xf4\x90\x80\x80\"",
+        "\"\xc0\xaf\"",
+        "\xef\xbb\xbf{}",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ck_assert_msg(parsed(texts[i]) == NULL, "%s", texts[i]);
+    }
+    wf_json_t *v;
+    ck_assert_int_eq(wf_json_parse(test_ctx, &v, "\"a\0b\"", 5, 0), WF_EINVALID);
+}
+END_TEST
+
+START_TEST(numbers_keep_what_they_were)
+{
+    ck_assert_int_eq(wf_json_int(parsed("-9223372036854775808")), INT64_MIN);
+    ck_assert_int_eq(wf_json_int(parsed("9223372036854775807")), INT64_MAX);
+    ck_assert_str_eq(wf_json_text(test_pool, parsed("18446744073709551615"), NULL),
+                     "18446744073709551615");
+    ck_assert(wf_json_number(parsed("100000000000000000000")) == 1e20);
+    ck_assert_str_eq(wf_json_text(test_pool, parsed("[1.50,1E2,-0.0]"), NULL), "[1.50,1E2,-0.0]");
+    ck_assert(wf_json_number(parsed("1e400")) > 1e308);
+}
+END_TEST
+
+START_TEST(the_place_of_a_slip_is_told)
+{
+    ck_assert_ptr_null(parsed("{\n  \"a\": [1,\n   ?]}"));
+    ck_assert_ptr_nonnull(strstr(test_ctx->err.public_text, "line 3, column 4"));
+    ck_assert_ptr_null(parsed("[\n\"ok \xc3\xa9\", \"\xff\"]"));
+    ck_assert_ptr_nonnull(strstr(test_ctx->err.public_text, "line 2, column 11"));
+}
+END_TEST
+
+START_TEST(depth_counts_every_level)
+{
+    wf_json_t *v;
+
+    ck_assert_int_eq(wf_json_parse(test_ctx, &v, "[[1]]", 5, 3), WF_OK);
+    ck_assert_int_eq(wf_json_parse(test_ctx, &v, "[[1]]", 5, 2), WF_EINVALID);
+    ck_assert_int_eq(wf_json_parse(test_ctx, &v, "{\"a\":{\"b\":1}}", 15, 2), WF_EINVALID);
+    ck_assert_int_eq(wf_json_parse(test_ctx, &v, "[[],[],[]]", 10, 2), WF_OK);
+}
+END_TEST
+
+START_TEST(of_members_with_one_name_the_last_counts)
+{
+    ck_assert_str_eq(wf_json_text(test_pool, parsed("{\"a\":1,\"b\":2,\"a\":[3]}"), NULL),
+                     "{\"a\":[3],\"b\":2}");
+}
+END_TEST
+
 START_TEST(depth_is_bounded)
 {
     char deep[400];
@@ -122,6 +230,12 @@ int main(void)
 
     tcase_add_test(tc, one_value_is_parsed_and_written_back);
     tcase_add_test(tc, bad_text_is_refused_with_its_place);
+    tcase_add_test(tc, escapes_become_their_characters);
+    tcase_add_test(tc, broken_texts_of_every_kind_are_refused);
+    tcase_add_test(tc, numbers_keep_what_they_were);
+    tcase_add_test(tc, the_place_of_a_slip_is_told);
+    tcase_add_test(tc, depth_counts_every_level);
+    tcase_add_test(tc, of_members_with_one_name_the_last_counts);
     tcase_add_test(tc, depth_is_bounded);
     tcase_add_test(tc, pointers_find_values_and_their_places);
     tcase_add_test(tc, many_pointers_are_found_in_one_walk_as_each_alone);
