@@ -157,5 +157,7 @@ void wft_child_init(apr_pool_t *pchild, server_rec *s)
     child.global = wft_global(s);
     wft_child_slot_take(pchild, wft_metrics_children());
     apr_pool_pre_cleanup_register(pchild, NULL, forget_runtime);
-    wft_runtime();
+    if (wft_runtime()) {
+        wft_child_slot_update(child.runtime);
+    }
 }
