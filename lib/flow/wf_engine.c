@@ -28,18 +28,18 @@ static int is_repeat(wf_ctx_t *ctx, const wf_engine_in_t *in)
 /* A data_exchange from an on-select-action (a refresh of the same screen) cannot be told from one
  * of the Footer without knowing the author's payload: both go on. A flow that refreshes has logic.
  */
-static wf_answer_t default_answer(const wf_step_t *step)
+static wf_answer_t default_answer(const wf_turn_t *turn)
 {
-    const wf_plan_t *plan = step->in->plan;
-    const wf_plan_screen_t *from = step->from;
+    const wf_plan_t *plan = turn->in->plan;
+    const wf_plan_screen_t *from = turn->from;
     wf_answer_t answer = {NULL, NULL, NULL, NULL};
 
-    switch (step->in->request->action) {
+    switch (turn->in->request->action) {
     case WF_ACTION_INIT:
         answer.target = from ? from : wf_plan_screen(plan, wf_plan_entry(plan));
         break;
     case WF_ACTION_BACK:
-        answer.target = wf_step_before(step);
+        answer.target = wf_turn_before(turn);
         break;
     default:
         if (!from->terminal && wf_plan_is_routed(plan)) {
@@ -56,15 +56,15 @@ static wf_answer_t default_answer(const wf_step_t *step)
 
 /* Makes the reply of `answer`; sets the outcome only if the client would take it. Returns what is
  * wrong with it otherwise. */
-static const char *try_answer(const wf_step_t *step, wf_outcome_t *out, const wf_answer_t *answer,
+static const char *try_answer(const wf_turn_t *turn, wf_outcome_t *out, const wf_answer_t *answer,
                               int check)
 {
-    wf_json_t *reply = wf_step_reply(step, answer);
+    wf_json_t *reply = wf_turn_reply(turn, answer);
     size_t len;
-    const char *text = wf_json_text(step->ctx->pool, reply, &len), *fault;
+    const char *text = wf_json_text(turn->ctx->pool, reply, &len), *fault;
 
     fault =
-        check ? wf_reply_check(step->ctx, step->in->plan, step->in->request, step->from, reply, len)
+        check ? wf_reply_check(turn->ctx, turn->in->plan, turn->in->request, turn->from, reply, len)
               : NULL;
     if (fault) {
         return fault;
@@ -79,122 +79,122 @@ static const char *try_answer(const wf_step_t *step, wf_outcome_t *out, const wf
     return NULL;
 }
 
-/* The request is no step: answered, not remembered. */
-static void refuse(const wf_step_t *step, wf_outcome_t *out, const char *fault)
+/* The request is no turn of the flow: answered, not remembered. */
+static void refuse(const wf_turn_t *turn, wf_outcome_t *out, const char *fault)
 {
-    wf_answer_t fallback = wf_step_fallback(step);
+    wf_answer_t fallback = wf_turn_fallback(turn);
 
     out->broken_rule = fault;
-    (void)try_answer(step, out, &fallback, 0);
+    (void)try_answer(turn, out, &fallback, 0);
 }
 
 /* `fault`: why there is no answer to begin with; NULL where there is one. */
-static void settle(const wf_step_t *step, wf_outcome_t *out, const wf_answer_t *answer,
+static void settle(const wf_turn_t *turn, wf_outcome_t *out, const wf_answer_t *answer,
                    const char *fault)
 {
     wf_answer_t given = *answer;
 
-    fault = fault ? fault : try_answer(step, out, &given, 1);
+    fault = fault ? fault : try_answer(turn, out, &given, 1);
     if (fault) {
         /* Made of declared keys and of values that fit: there is nothing left to refuse. */
-        given = wf_step_fallback(step);
+        given = wf_turn_fallback(turn);
         out->broken_rule = out->broken_rule ? out->broken_rule : fault;
-        (void)try_answer(step, out, &given, 0);
+        (void)try_answer(turn, out, &given, 0);
     }
-    if (!step->in->anonymous) {
-        out->session = wf_step_session(step, &given, out->reply);
+    if (!turn->in->anonymous) {
+        out->session = wf_turn_session(turn, &given, out->reply);
     }
 }
 
-static wf_status_t outcome_status(const wf_step_t *step, wf_outcome_t *out)
+static wf_status_t outcome_status(const wf_turn_t *turn, wf_outcome_t *out)
 {
-    if (!wf_plan_is_damaged(step->in->plan)) {
+    if (!wf_plan_is_damaged(turn->in->plan)) {
         return WF_OK;
     }
     memset(out, 0, sizeof(*out));
     out->kind = WF_OUTCOME_FAIL;
-    wf_ctx_clear(step->ctx);
-    return wf_fail(step->ctx, WF_EINTERNAL, WFLOGNO(0242) "the plan of the flow is damaged");
+    wf_ctx_clear(turn->ctx);
+    return wf_fail(turn->ctx, WF_EINTERNAL, WFLOGNO(0242) "the plan of the flow is damaged");
 }
 
 /* ---- the company's server ---- */
 
-static const wf_json_t *backend_of(const wf_step_t *step)
+static const wf_json_t *backend_of(const wf_turn_t *turn)
 {
-    return wf_plan_part(step->in->plan, WF_PLAN_BACKEND, "", 0);
+    return wf_plan_part(turn->in->plan, WF_PLAN_BACKEND, "", 0);
 }
 
-static void ask_backend(wf_step_t *step, wf_outcome_t *out)
+static void ask_backend(wf_turn_t *turn, wf_outcome_t *out)
 {
-    const wf_json_t *backend = backend_of(step);
+    const wf_json_t *backend = backend_of(turn);
 
     out->kind = WF_OUTCOME_BACKEND;
     out->backend_url = wf_json_get_str(backend, "url", "");
     out->backend_timeout_ms = (int)wf_json_get_int(backend, "timeout_ms", BACKEND_TIMEOUT_MS);
-    out->backend_body = wf_rules_question(step);
-    out->continuation = step;
+    out->backend_body = wf_rules_question(turn);
+    out->continuation = turn;
 }
 
 /* on_failure is a plain answer: it cannot ask again. */
-static void settle_failure(const wf_step_t *step, wf_outcome_t *out)
+static void settle_failure(const wf_turn_t *turn, wf_outcome_t *out)
 {
-    const wf_json_t *rule = wf_json_get(backend_of(step), "on_failure");
-    wf_answer_t answer = wf_step_fallback(step);
+    const wf_json_t *rule = wf_json_get(backend_of(turn), "on_failure");
+    wf_answer_t answer = wf_turn_fallback(turn);
     const char *fault = NULL;
 
     if (rule) {
-        fault = wf_rules_answer(step, &answer, rule);
+        fault = wf_rules_answer(turn, &answer, rule);
     }
-    settle(step, out, &answer, fault);
+    settle(turn, out, &answer, fault);
 }
 
 wf_status_t wf_engine_resume(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in,
                              void *continuation, const wf_json_t *answer)
 {
-    wf_step_t *step = continuation;
+    wf_turn_t *turn = continuation;
     wf_answer_t given;
     const char *fault = NULL;
 
     memset(out, 0, sizeof(*out));
     out->kind = WF_OUTCOME_FAIL;
-    step->ctx = ctx;
-    step->in = in;
+    turn->ctx = ctx;
+    turn->in = in;
     if (answer) {
-        fault = wf_rules_reply(step, &given, answer);
-        fault = fault ? fault : try_answer(step, out, &given, 1);
+        fault = wf_rules_reply(turn, &given, answer);
+        fault = fault ? fault : try_answer(turn, out, &given, 1);
     }
     if (!answer || fault) {
         out->broken_rule = fault;
-        settle_failure(step, out);
+        settle_failure(turn, out);
     } else if (!in->anonymous) {
-        out->session = wf_step_session(step, &given, out->reply);
+        out->session = wf_turn_session(turn, &given, out->reply);
     }
-    return outcome_status(step, out);
+    return outcome_status(turn, out);
 }
 
-/* ---- a step ---- */
+/* ---- a turn ---- */
 
-static void decide(wf_step_t *step, wf_outcome_t *out)
+static void decide(wf_turn_t *turn, wf_outcome_t *out)
 {
-    const wf_json_t *rule = wf_rules_find(step);
+    const wf_json_t *rule = wf_rules_find(turn);
     wf_answer_t answer;
     const char *fault = NULL;
 
     if (wf_json_has(rule, "ask")) {
-        ask_backend(step, out);
+        ask_backend(turn, out);
         return;
     }
     if (rule) {
-        fault = wf_rules_answer(step, &answer, rule);
+        fault = wf_rules_answer(turn, &answer, rule);
     } else {
-        answer = default_answer(step);
+        answer = default_answer(turn);
     }
-    settle(step, out, &answer, fault);
+    settle(turn, out, &answer, fault);
 }
 
 wf_status_t wf_engine_run(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t *in)
 {
-    wf_step_t *step;
+    wf_turn_t *turn;
     const char *fault;
 
     memset(out, 0, sizeof(*out));
@@ -211,11 +211,11 @@ wf_status_t wf_engine_run(wf_ctx_t *ctx, wf_outcome_t *out, const wf_engine_in_t
             return WF_OK;
         }
     }
-    step = apr_palloc(ctx->pool, sizeof(*step));
-    if ((fault = wf_step_begin(ctx, step, in)) != NULL) {
-        refuse(step, out, fault);
+    turn = apr_palloc(ctx->pool, sizeof(*turn));
+    if ((fault = wf_turn_begin(ctx, turn, in)) != NULL) {
+        refuse(turn, out, fault);
     } else {
-        decide(step, out);
+        decide(turn, out);
     }
-    return outcome_status(step, out);
+    return outcome_status(turn, out);
 }

@@ -9,7 +9,7 @@
 #define WF_REPLY_MAX (10 * 1024 * 1024) /* and never above 10 */
 #define WF_TEXT_MAX (64 * 1024)         /* of one text that logic puts together */
 
-/* ---- plan ------------------------------------------------------------------------------------ */
+/* ---- plan ---------------------------------------------------------------------------------- */
 
 /* The plan is lines of text: "kind TAB name TAB column TAB column…", where a column is compact JSON
  * (which never holds a tab or a line break) or, where so few words do, plain text. The first line
@@ -67,8 +67,7 @@ int wf_plan_is_damaged(const wf_plan_t *plan);
 /* 1 if the client accepts the way (WHATSAPP.md 1.12). `from` NULL: the first screen. */
 int wf_plan_allows(const wf_plan_t *plan, const wf_plan_screen_t *from, const wf_plan_screen_t *to);
 
-/* ---- data model (WHATSAPP.md 2.4, 1.13) -------------------------------------------------------
- */
+/* ---- data model (WHATSAPP.md 2.4, 1.13) ---------------------------------------------------- */
 
 /* A declaration in a plan has type, properties, items and WF_DATA_OPTIONS; where the type says it
  * all it is the type's name alone, which spares the hot path most of its objects. */
@@ -85,8 +84,7 @@ wf_json_type_t wf_data_type(const wf_json_t *declaration);
 /* Names that belong to the protocol, never to a form: 1 if `key` is one. */
 int wf_data_is_reserved(const char *key);
 
-/* ---- values of logic: what JavaScript makes of them, as json-logic-js does
- * ------------------------- */
+/* ---- values of logic: what JavaScript makes of them, as json-logic-js does ----------------- */
 
 typedef enum {
     WF_VALUE_UNDEFINED = 0,
@@ -127,8 +125,7 @@ wf_slice_t wf_value_chars(wf_slice_t text, size_t start, size_t count);
  * nowhere. */
 wf_value_t wf_value_walk(wf_value_t v, const char *path, size_t len);
 
-/* ---- scope: what ${...} and {"var": ...} can read
- * --------------------------------------------------- */
+/* ---- scope: what ${...} and {"var": ...} can read ------------------------------------------ */
 
 typedef struct {
     wf_ctx_t *ctx;
@@ -146,8 +143,7 @@ typedef struct {
 
 wf_value_t wf_scope_read(const wf_scope_t *scope, const char *path, size_t len);
 
-/* ---- logic: JsonLogic
- * ------------------------------------------------------------------------------- */
+/* ---- logic: JsonLogic ---------------------------------------------------------------------- */
 
 #define WF_LOGIC_DEPTH 20
 #define WF_LOGIC_STEPS 10000
@@ -166,8 +162,7 @@ typedef struct {
 /* NULL if there is no such operator. */
 const wf_operator_rule_t *wf_logic_operator(const char *name);
 
-/* ---- templates: ${path} in the texts of logic
- * --------------------------------------------------------- */
+/* ---- templates: ${path} in the texts of logic ---------------------------------------------- */
 
 /* `value` with all references replaced, in nested values too; members and elements that are nothing
  * but a reference to nothing are left out, and NULL is returned where `value` itself is. A text
@@ -182,8 +177,7 @@ typedef struct {
 int wf_template_next(wf_template_part_t *part, wf_slice_t *rest);
 int wf_template_is(const wf_json_t *text);
 
-/* ---- logic when it is saved
- * ----------------------------------------------------------------------------- */
+/* ---- logic when it is saved ---------------------------------------------------------------- */
 
 #define WF_LOGIC_MAX (256 * 1024)
 #define WF_CONSTANT_NAME_MAX 64
@@ -193,8 +187,7 @@ int wf_template_is(const wf_json_t *text);
 void wf_logic_check(wf_ctx_t *ctx, wf_issues_t *issues, const wf_plan_t *plan,
                     const wf_json_t *logic);
 
-/* ---- reply check (WHATSAPP.md 1.12, 1.13, rules 88-92) ------------------------------------------
- */
+/* ---- reply check (WHATSAPP.md 1.12, 1.13, rules 88-92) ------------------------------------- */
 
 /* What the client would refuse in `reply` ({screen, data}, whose text has `len` bytes), in
  * ctx->pool, or NULL. `from` is the screen the user is on (NULL: none yet). Lengths over the
@@ -202,8 +195,7 @@ void wf_logic_check(wf_ctx_t *ctx, wf_issues_t *issues, const wf_plan_t *plan,
 const char *wf_reply_check(wf_ctx_t *ctx, const wf_plan_t *plan, const wf_flow_request_t *request,
                            const wf_plan_screen_t *from, const wf_json_t *reply, size_t len);
 
-/* ---- step: one exchange on its way through the engine -------------------------------------------
- */
+/* ---- turn: one exchange on its way through the engine -------------------------------------- */
 
 #define WF_ANSWERS_MAX (256 * 1024) /* text of all answers of a session */
 #define WF_HISTORY_MAX 100
@@ -215,7 +207,7 @@ typedef struct {
     const wf_plan_screen_t *from; /* the screen the user is on; NULL: none yet */
     wf_json_t *answers;           /* the session's with this request's data */
     wf_json_t *history;           /* with `from` on top; empty for INIT */
-} wf_step_t;
+} wf_turn_t;
 
 typedef struct {
     const wf_plan_screen_t *target; /* NULL: SUCCESS */
@@ -225,31 +217,30 @@ typedef struct {
 } wf_answer_t;
 
 /* What the request does to the session so far: answers merged, history cut to the screen it names.
- * NULL, or why this request cannot be a step at all (unknown screen or action, too much data); the
- * step then holds what a fallback needs. */
-const char *wf_step_begin(wf_ctx_t *ctx, wf_step_t *step, const wf_engine_in_t *in);
+ * NULL, or why this request cannot be a turn at all (unknown screen or action, too much data); it
+ * then holds what a fallback needs. */
+const char *wf_turn_begin(wf_ctx_t *ctx, wf_turn_t *turn, const wf_engine_in_t *in);
 /* Where BACK leads without logic. */
-const wf_plan_screen_t *wf_step_before(const wf_step_t *step);
+const wf_plan_screen_t *wf_turn_before(const wf_turn_t *turn);
 /* The last good screen with its last data and an error_message. */
-wf_answer_t wf_step_fallback(const wf_step_t *step);
+wf_answer_t wf_turn_fallback(const wf_turn_t *turn);
 /* {screen, data}: every declared key filled. */
-wf_json_t *wf_step_reply(const wf_step_t *step, const wf_answer_t *answer);
+wf_json_t *wf_turn_reply(const wf_turn_t *turn, const wf_answer_t *answer);
 /* The session after `answer` was sent as `reply`. */
-wf_session_t *wf_step_session(const wf_step_t *step, const wf_answer_t *answer, const char *reply);
+wf_session_t *wf_turn_session(const wf_turn_t *turn, const wf_answer_t *answer, const char *reply);
 /* The text for the user where nothing better is known: the company's, the flow's, ours. */
-const char *wf_step_error_message(const wf_step_t *step);
+const char *wf_turn_error_message(const wf_turn_t *turn);
 
-/* ---- rules
- * ---------------------------------------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------------------------- */
 
-wf_scope_t wf_rules_scope(const wf_step_t *step);
-/* The first rule that holds for this step; NULL: none does. */
-const wf_json_t *wf_rules_find(const wf_step_t *step);
+wf_scope_t wf_rules_scope(const wf_turn_t *turn);
+/* The first rule that holds for this turn; NULL: none does. */
+const wf_json_t *wf_rules_find(const wf_turn_t *turn);
 /* What `rule` ({next, data, error_message} or {complete}) answers; or why it cannot. */
-const char *wf_rules_answer(const wf_step_t *step, wf_answer_t *answer, const wf_json_t *rule);
+const char *wf_rules_answer(const wf_turn_t *turn, wf_answer_t *answer, const wf_json_t *rule);
 /* The exchange as the company's server gets it. */
-wf_json_t *wf_rules_question(const wf_step_t *step);
+wf_json_t *wf_rules_question(const wf_turn_t *turn);
 /* What the company's server answered; or why it is no answer. */
-const char *wf_rules_reply(const wf_step_t *step, wf_answer_t *answer, const wf_json_t *reply);
+const char *wf_rules_reply(const wf_turn_t *turn, wf_answer_t *answer, const wf_json_t *reply);
 
 #endif

@@ -3,16 +3,16 @@
 
 #include <string.h>
 
-wf_scope_t wf_rules_scope(const wf_step_t *step)
+wf_scope_t wf_rules_scope(const wf_turn_t *turn)
 {
-    const wf_engine_in_t *in = step->in;
+    const wf_engine_in_t *in = turn->in;
     wf_scope_t scope;
 
     memset(&scope, 0, sizeof(scope));
-    scope.ctx = step->ctx;
+    scope.ctx = turn->ctx;
     scope.plan = in->plan;
     scope.data = in->request->data;
-    scope.session = step->answers;
+    scope.session = turn->answers;
     scope.company = in->company;
     scope.flow_token = in->request->flow_token;
     scope.flow_name = in->flow_name;
@@ -20,12 +20,12 @@ wf_scope_t wf_rules_scope(const wf_step_t *step)
     return scope;
 }
 
-static const wf_json_t *rules_of(const wf_step_t *step)
+static const wf_json_t *rules_of(const wf_turn_t *turn)
 {
-    const wf_plan_t *plan = step->in->plan;
-    const char *from = step->from ? step->from->name : NULL;
+    const wf_plan_t *plan = turn->in->plan;
+    const char *from = turn->from ? turn->from->name : NULL;
 
-    switch (step->in->request->action) {
+    switch (turn->in->request->action) {
     case WF_ACTION_INIT:
         return wf_plan_part(plan, WF_PLAN_INIT, "", 0);
     case WF_ACTION_BACK:
@@ -35,10 +35,10 @@ static const wf_json_t *rules_of(const wf_step_t *step)
     }
 }
 
-const wf_json_t *wf_rules_find(const wf_step_t *step)
+const wf_json_t *wf_rules_find(const wf_turn_t *turn)
 {
-    const wf_json_t *rules = rules_of(step);
-    wf_scope_t scope = wf_rules_scope(step);
+    const wf_json_t *rules = rules_of(turn);
+    wf_scope_t scope = wf_rules_scope(turn);
     size_t i;
 
     for (i = 0; i < wf_json_len(rules); i++) {
@@ -51,16 +51,16 @@ const wf_json_t *wf_rules_find(const wf_step_t *step)
 }
 
 /* Where the answer of a rule without `next` goes: the user stays. */
-static const wf_plan_screen_t *stay(const wf_step_t *step)
+static const wf_plan_screen_t *stay(const wf_turn_t *turn)
 {
-    const wf_plan_t *plan = step->in->plan;
+    const wf_plan_t *plan = turn->in->plan;
 
-    return step->from ? step->from : wf_plan_screen(plan, wf_plan_entry(plan));
+    return turn->from ? turn->from : wf_plan_screen(plan, wf_plan_entry(plan));
 }
 
-const char *wf_rules_answer(const wf_step_t *step, wf_answer_t *answer, const wf_json_t *rule)
+const char *wf_rules_answer(const wf_turn_t *turn, wf_answer_t *answer, const wf_json_t *rule)
 {
-    wf_scope_t scope = wf_rules_scope(step);
+    wf_scope_t scope = wf_rules_scope(turn);
     const wf_json_t *complete = wf_json_get(rule, "complete");
     const wf_json_t *message = wf_json_get(rule, "error_message");
     const char *next = wf_json_get_str(rule, "next", NULL), *text;
@@ -70,24 +70,24 @@ const char *wf_rules_answer(const wf_step_t *step, wf_answer_t *answer, const wf
         answer->params = wf_template_fill(complete, &scope);
         return NULL;
     }
-    answer->target = next ? wf_plan_screen(step->in->plan, next) : stay(step);
+    answer->target = next ? wf_plan_screen(turn->in->plan, next) : stay(turn);
     if (!answer->target) {
-        return apr_psprintf(step->ctx->pool, "rule 88: there is no screen %s", next);
+        return apr_psprintf(turn->ctx->pool, "rule 88: there is no screen %s", next);
     }
     answer->data = wf_template_fill(wf_json_get(rule, "data"), &scope);
     if (message) {
         text = wf_json_str(wf_template_fill(message, &scope));
-        answer->error_message = text && text[0] ? text : wf_step_error_message(step);
+        answer->error_message = text && text[0] ? text : wf_turn_error_message(turn);
     }
     return NULL;
 }
 
 /* ---- the company's server ---- */
 
-wf_json_t *wf_rules_question(const wf_step_t *step)
+wf_json_t *wf_rules_question(const wf_turn_t *turn)
 {
-    apr_pool_t *pool = step->ctx->pool;
-    const wf_engine_in_t *in = step->in;
+    apr_pool_t *pool = turn->ctx->pool;
+    const wf_engine_in_t *in = turn->in;
     wf_json_t *body = wf_json_object_make(pool), *flow = wf_json_object_make(pool);
     wf_json_t *company = wf_json_object_make(pool);
 
@@ -97,13 +97,13 @@ wf_json_t *wf_rules_question(const wf_step_t *step)
     wf_json_set(company, "slug", wf_json_get(in->company, "slug"));
     wf_json_set_str(body, "version", in->request->version);
     wf_json_set_str(body, "action", in->request->action_text);
-    wf_json_set_str(body, "screen", step->from ? step->from->name : "");
+    wf_json_set_str(body, "screen", turn->from ? turn->from->name : "");
     wf_json_set(body, "data", in->request->data);
     wf_json_set_str(body, "flow_token", in->request->flow_token);
-    wf_json_set(body, "session", step->answers);
+    wf_json_set(body, "session", turn->answers);
     wf_json_set(body, "flow", flow);
     wf_json_set(body, "company", company);
-    wf_json_set_str(body, "session_id", step->session ? step->session->id : NULL);
+    wf_json_set_str(body, "session_id", turn->session ? turn->session->id : NULL);
     return body;
 }
 
@@ -123,22 +123,22 @@ static const char *completion(wf_answer_t *answer, const wf_json_t *params)
 }
 
 /* The phone would drop these; whoever wrote the backend should hear of it. */
-static void log_undeclared(const wf_step_t *step, const wf_plan_screen_t *target,
+static void log_undeclared(const wf_turn_t *turn, const wf_plan_screen_t *target,
                            const wf_json_t *data)
 {
-    const wf_json_t *model = wf_plan_screen_column(step->in->plan, target, WF_SCREEN_DATA);
+    const wf_json_t *model = wf_plan_screen_column(turn->in->plan, target, WF_SCREEN_DATA);
 
     for (wf_json_iter_t it = wf_json_iter(data); wf_json_next(&it);) {
         if (!wf_json_has(model, it.key) && strcmp(it.key, "error_message") != 0) {
             wf_log(
-                step->ctx, WF_LOG_INFO,
+                turn->ctx, WF_LOG_INFO,
                 WFLOGNO(0245) "the backend sent %.80s, which screen %s does not declare: left out",
                 it.key, target->name);
         }
     }
 }
 
-const char *wf_rules_reply(const wf_step_t *step, wf_answer_t *answer, const wf_json_t *reply)
+const char *wf_rules_reply(const wf_turn_t *turn, wf_answer_t *answer, const wf_json_t *reply)
 {
     const wf_json_t *data = wf_json_get(reply, "data");
     const wf_json_t *message = wf_json_get(reply, "error_message");
@@ -162,12 +162,12 @@ const char *wf_rules_reply(const wf_step_t *step, wf_answer_t *answer, const wf_
     if (!name && (wf_json_has(reply, "screen") || !answer->error_message)) {
         return "1.10: the backend's answer has neither screen, error_message nor complete";
     }
-    answer->target = name ? wf_plan_screen(step->in->plan, name) : stay(step);
+    answer->target = name ? wf_plan_screen(turn->in->plan, name) : stay(turn);
     if (!answer->target) {
-        return apr_psprintf(step->ctx->pool, "rule 88: the backend names an unknown screen %.80s",
+        return apr_psprintf(turn->ctx->pool, "rule 88: the backend names an unknown screen %.80s",
                             name);
     }
     answer->data = data;
-    log_undeclared(step, answer->target, data);
+    log_undeclared(turn, answer->target, data);
     return NULL;
 }

@@ -6,9 +6,9 @@
 
 /* ---- history: names of screens, the last one is shown ---- */
 
-static void push_screen(wf_step_t *step, wf_json_t *history, const char *screen)
+static void push_screen(wf_turn_t *turn, wf_json_t *history, const char *screen)
 {
-    wf_json_push(history, wf_json_str_make(step->ctx->pool, screen));
+    wf_json_push(history, wf_json_str_make(turn->ctx->pool, screen));
 }
 
 /* How many entries of `history` are left when `screen` is on top, 0 if it is not there. */
@@ -39,88 +39,88 @@ static wf_json_t *history_part(apr_pool_t *pool, const wf_json_t *history, size_
 
 /* The phone may have moved without us (navigate, its own back): the screen it names is the truth.
  */
-static void cut_history(wf_step_t *step)
+static void cut_history(wf_turn_t *turn)
 {
-    const wf_json_t *old = step->session ? step->session->history : NULL;
+    const wf_json_t *old = turn->session ? turn->session->history : NULL;
     size_t depth;
 
-    if (!step->from || step->in->request->action == WF_ACTION_INIT) {
-        step->history = wf_json_array_make(step->ctx->pool);
+    if (!turn->from || turn->in->request->action == WF_ACTION_INIT) {
+        turn->history = wf_json_array_make(turn->ctx->pool);
         return;
     }
-    depth = depth_of(old, step->from->name);
+    depth = depth_of(old, turn->from->name);
     if (depth > 0) {
-        step->history = history_part(step->ctx->pool, old, depth, WF_HISTORY_MAX);
+        turn->history = history_part(turn->ctx->pool, old, depth, WF_HISTORY_MAX);
         return;
     }
-    step->history = history_part(step->ctx->pool, old, wf_json_len(old), WF_HISTORY_MAX - 1);
-    push_screen(step, step->history, step->from->name);
+    turn->history = history_part(turn->ctx->pool, old, wf_json_len(old), WF_HISTORY_MAX - 1);
+    push_screen(turn, turn->history, turn->from->name);
 }
 
 /* History once `target` is shown. */
-static wf_json_t *history_after(const wf_step_t *step, const wf_plan_screen_t *target)
+static wf_json_t *history_after(const wf_turn_t *turn, const wf_plan_screen_t *target)
 {
-    apr_pool_t *pool = step->ctx->pool;
-    size_t len = wf_json_len(step->history), depth;
+    apr_pool_t *pool = turn->ctx->pool;
+    size_t len = wf_json_len(turn->history), depth;
     wf_json_t *after;
 
-    if (!target || (step->from && step->in->request->action != WF_ACTION_INIT &&
-                    strcmp(step->from->name, target->name) == 0)) {
-        return step->history;
+    if (!target || (turn->from && turn->in->request->action != WF_ACTION_INIT &&
+                    strcmp(turn->from->name, target->name) == 0)) {
+        return turn->history;
     }
-    if (step->in->request->action == WF_ACTION_BACK && len > 0) {
+    if (turn->in->request->action == WF_ACTION_BACK && len > 0) {
         len--; /* the screen that was left */
-        if ((depth = depth_of(step->history, target->name)) > 0) {
-            return history_part(pool, step->history, depth, WF_HISTORY_MAX);
+        if ((depth = depth_of(turn->history, target->name)) > 0) {
+            return history_part(pool, turn->history, depth, WF_HISTORY_MAX);
         }
     }
-    after = history_part(pool, step->history, len, WF_HISTORY_MAX - 1);
+    after = history_part(pool, turn->history, len, WF_HISTORY_MAX - 1);
     wf_json_push(after, wf_json_str_make(pool, target->name));
     return after;
 }
 
-const wf_plan_screen_t *wf_step_before(const wf_step_t *step)
+const wf_plan_screen_t *wf_turn_before(const wf_turn_t *turn)
 {
-    const wf_plan_t *plan = step->in->plan;
+    const wf_plan_t *plan = turn->in->plan;
     const wf_plan_screen_t *screen;
     size_t i;
 
-    if (!step->from) {
+    if (!turn->from) {
         return wf_plan_screen(plan, wf_plan_entry(plan));
     }
-    for (i = wf_json_len(step->history); i-- > 0;) {
-        screen = wf_plan_screen(plan, wf_json_str(wf_json_at(step->history, i)));
-        if (screen && screen != step->from && wf_plan_allows(plan, step->from, screen)) {
+    for (i = wf_json_len(turn->history); i-- > 0;) {
+        screen = wf_plan_screen(plan, wf_json_str(wf_json_at(turn->history, i)));
+        if (screen && screen != turn->from && wf_plan_allows(plan, turn->from, screen)) {
             return screen;
         }
     }
-    screen = wf_plan_screen_first(plan, step->from->prev);
-    return screen ? screen : step->from;
+    screen = wf_plan_screen_first(plan, turn->from->prev);
+    return screen ? screen : turn->from;
 }
 
 /* ---- answers ---- */
 
 /* The session's answers, in an object of our own. */
-static wf_json_t *old_answers(const wf_step_t *step)
+static wf_json_t *old_answers(const wf_turn_t *turn)
 {
-    wf_json_t *answers = wf_json_object_make(step->ctx->pool);
+    wf_json_t *answers = wf_json_object_make(turn->ctx->pool);
 
-    if (step->session) {
-        for (wf_json_iter_t it = wf_json_iter(step->session->answers); wf_json_next(&it);) {
+    if (turn->session) {
+        for (wf_json_iter_t it = wf_json_iter(turn->session->answers); wf_json_next(&it);) {
             wf_json_set(answers, it.key, it.value);
         }
     }
     return answers;
 }
 
-static wf_json_t *merged_answers(const wf_step_t *step)
+static wf_json_t *merged_answers(const wf_turn_t *turn)
 {
-    wf_json_t *answers = old_answers(step);
+    wf_json_t *answers = old_answers(turn);
 
-    if (step->in->request->action == WF_ACTION_BACK) {
+    if (turn->in->request->action == WF_ACTION_BACK) {
         return answers; /* a BACK cannot carry a payload (WHATSAPP.md 1.8) */
     }
-    for (wf_json_iter_t it = wf_json_iter(step->in->request->data); wf_json_next(&it);) {
+    for (wf_json_iter_t it = wf_json_iter(turn->in->request->data); wf_json_next(&it);) {
         if (wf_json_type(it.value) == WF_JSON_NULL) {
             wf_json_remove(answers, it.key);
         } else if (!wf_data_is_reserved(it.key)) {
@@ -130,48 +130,48 @@ static wf_json_t *merged_answers(const wf_step_t *step)
     return answers;
 }
 
-static const char *find_from(wf_step_t *step)
+static const char *find_from(wf_turn_t *turn)
 {
-    const wf_flow_request_t *request = step->in->request;
+    const wf_flow_request_t *request = turn->in->request;
     const char *name = request->screen;
 
     if (request->action == WF_ACTION_UNKNOWN || request->action == WF_ACTION_PING ||
         request->action == WF_ACTION_ERROR) {
-        step->from = wf_plan_screen(step->in->plan, name);
-        return apr_psprintf(step->ctx->pool, "1.8: unknown action %.40s", request->action_text);
+        turn->from = wf_plan_screen(turn->in->plan, name);
+        return apr_psprintf(turn->ctx->pool, "1.8: unknown action %.40s", request->action_text);
     }
-    if (!name && request->action == WF_ACTION_BACK && step->session) {
-        name = step->session->screen;
+    if (!name && request->action == WF_ACTION_BACK && turn->session) {
+        name = turn->session->screen;
     }
-    step->from = wf_plan_screen(step->in->plan, name);
-    if (step->from || (!request->screen && request->action != WF_ACTION_DATA_EXCHANGE)) {
+    turn->from = wf_plan_screen(turn->in->plan, name);
+    if (turn->from || (!request->screen && request->action != WF_ACTION_DATA_EXCHANGE)) {
         return NULL;
     }
-    return apr_psprintf(step->ctx->pool, "1.8: unknown screen %.80s", name ? name : "(none)");
+    return apr_psprintf(turn->ctx->pool, "1.8: unknown screen %.80s", name ? name : "(none)");
 }
 
-const char *wf_step_begin(wf_ctx_t *ctx, wf_step_t *step, const wf_engine_in_t *in)
+const char *wf_turn_begin(wf_ctx_t *ctx, wf_turn_t *turn, const wf_engine_in_t *in)
 {
     const char *fault;
     size_t len;
 
-    memset(step, 0, sizeof(*step));
-    step->ctx = ctx;
-    step->in = in;
-    step->session = in->anonymous ? NULL : in->session;
-    fault = find_from(step);
-    cut_history(step);
+    memset(turn, 0, sizeof(*turn));
+    turn->ctx = ctx;
+    turn->in = in;
+    turn->session = in->anonymous ? NULL : in->session;
+    fault = find_from(turn);
+    cut_history(turn);
     if (fault) {
-        step->answers = old_answers(step);
+        turn->answers = old_answers(turn);
         return fault;
     }
-    step->answers = merged_answers(step);
-    (void)wf_json_text(ctx->pool, step->answers, &len);
+    turn->answers = merged_answers(turn);
+    (void)wf_json_text(ctx->pool, turn->answers, &len);
     if (len > WF_ANSWERS_MAX) {
         wf_log(ctx, WF_LOG_WARNING,
                WFLOGNO(0241) "the answers of a session would have %d bytes, over %d: not stored",
                (int)len, WF_ANSWERS_MAX);
-        step->answers = old_answers(step);
+        turn->answers = old_answers(turn);
         return "the answers of the session are over 256 KiB";
     }
     return NULL;
@@ -180,39 +180,39 @@ const char *wf_step_begin(wf_ctx_t *ctx, wf_step_t *step, const wf_engine_in_t *
 /* ---- the last reply ---- */
 
 /* What `screen` was last shown with, if it was the last screen shown; without its error_message. */
-static const wf_json_t *last_data(const wf_step_t *step, const wf_plan_screen_t *screen)
+static const wf_json_t *last_data(const wf_turn_t *turn, const wf_plan_screen_t *screen)
 {
-    const wf_session_t *session = step->session;
+    const wf_session_t *session = turn->session;
     wf_json_t *reply;
     const char *name;
 
     if (!session || !session->reply) {
         return NULL;
     }
-    if (wf_json_parse(step->ctx, &reply, session->reply, strlen(session->reply), REPLY_DEPTH) !=
+    if (wf_json_parse(turn->ctx, &reply, session->reply, strlen(session->reply), REPLY_DEPTH) !=
         WF_OK) {
-        wf_ctx_clear(step->ctx);
+        wf_ctx_clear(turn->ctx);
         return NULL;
     }
     name = wf_json_get_str(reply, "screen", "");
     return strcmp(name, screen->name) == 0 ? wf_json_get(reply, "data") : NULL;
 }
 
-const char *wf_step_error_message(const wf_step_t *step)
+const char *wf_turn_error_message(const wf_turn_t *turn)
 {
-    const wf_json_t *settings = wf_json_get(step->in->company, "settings");
+    const wf_json_t *settings = wf_json_get(turn->in->company, "settings");
     const char *text = wf_json_get_str(settings, "flow_error_message", "");
 
-    return text[0] ? text : wf_plan_error_message(step->in->plan);
+    return text[0] ? text : wf_plan_error_message(turn->in->plan);
 }
 
-wf_answer_t wf_step_fallback(const wf_step_t *step)
+wf_answer_t wf_turn_fallback(const wf_turn_t *turn)
 {
-    wf_answer_t answer = {step->from, NULL, NULL, wf_step_error_message(step)};
-    const wf_plan_t *plan = step->in->plan;
+    wf_answer_t answer = {turn->from, NULL, NULL, wf_turn_error_message(turn)};
+    const wf_plan_t *plan = turn->in->plan;
 
-    if (!answer.target && step->session && step->in->request->action != WF_ACTION_INIT) {
-        answer.target = wf_plan_screen(plan, step->session->screen);
+    if (!answer.target && turn->session && turn->in->request->action != WF_ACTION_INIT) {
+        answer.target = wf_plan_screen(plan, turn->session->screen);
     }
     if (!answer.target) {
         answer.target = wf_plan_screen(plan, wf_plan_entry(plan));
@@ -222,52 +222,52 @@ wf_answer_t wf_step_fallback(const wf_step_t *step)
 
 /* ---- the reply ---- */
 
-static wf_json_t *fitting(const wf_step_t *step, const char *key, const wf_json_t *declaration,
+static wf_json_t *fitting(const wf_turn_t *turn, const char *key, const wf_json_t *declaration,
                           const wf_json_t *values)
 {
     wf_json_t *value = wf_json_get(values, key);
 
-    if (!value || wf_data_misfit(step->ctx->pool, key, declaration, value)) {
+    if (!value || wf_data_misfit(turn->ctx->pool, key, declaration, value)) {
         return NULL;
     }
     return value;
 }
 
 /* Some flows declare a flow_token; answers never hold one, and the example's is nobody's. */
-static wf_json_t *own_token(const wf_step_t *step, const char *key, const wf_json_t *declaration)
+static wf_json_t *own_token(const wf_turn_t *turn, const char *key, const wf_json_t *declaration)
 {
-    const char *token = step->in->request->flow_token;
+    const char *token = turn->in->request->flow_token;
 
     if (!token || strcmp(key, "flow_token") != 0 ||
         strcmp(wf_json_get_str(declaration, "type", ""), "string") != 0) {
         return NULL;
     }
-    return wf_json_str_make(step->ctx->pool, token);
+    return wf_json_str_make(turn->ctx->pool, token);
 }
 
 /* Each declared key: what logic gives, then the session's answer of that name, then the example.
  * A screen that is shown again keeps what it was shown with rather than falling back to the
  * example, and when it comes with an error_message even before the answers: the user is still
  * looking at it. */
-static wf_json_t *filled_data(const wf_step_t *step, const wf_answer_t *answer)
+static wf_json_t *filled_data(const wf_turn_t *turn, const wf_answer_t *answer)
 {
     const wf_plan_screen_t *target = answer->target;
-    const wf_json_t *model = wf_plan_screen_column(step->in->plan, target, WF_SCREEN_DATA);
+    const wf_json_t *model = wf_plan_screen_column(turn->in->plan, target, WF_SCREEN_DATA);
     const wf_json_t *examples = NULL, *first, *second, *shown = NULL;
-    wf_json_t *data = wf_json_object_make(step->ctx->pool), *value;
+    wf_json_t *data = wf_json_object_make(turn->ctx->pool), *value;
 
-    if (answer->error_message || (step->from && strcmp(step->from->name, target->name) == 0)) {
-        shown = last_data(step, target);
+    if (answer->error_message || (turn->from && strcmp(turn->from->name, target->name) == 0)) {
+        shown = last_data(turn, target);
     }
-    first = answer->error_message ? shown : step->answers;
-    second = answer->error_message ? step->answers : shown;
+    first = answer->error_message ? shown : turn->answers;
+    second = answer->error_message ? turn->answers : shown;
     for (wf_json_iter_t it = wf_json_iter(model); wf_json_next(&it);) {
         value = wf_json_get(answer->data, it.key);
-        if (!value && !(value = fitting(step, it.key, it.value, first)) &&
-            !(value = fitting(step, it.key, it.value, second)) &&
-            !(value = own_token(step, it.key, it.value))) {
+        if (!value && !(value = fitting(turn, it.key, it.value, first)) &&
+            !(value = fitting(turn, it.key, it.value, second)) &&
+            !(value = own_token(turn, it.key, it.value))) {
             if (!examples) {
-                examples = wf_plan_screen_column(step->in->plan, target, WF_SCREEN_EXAMPLE);
+                examples = wf_plan_screen_column(turn->in->plan, target, WF_SCREEN_EXAMPLE);
             }
             value = wf_json_get(examples, it.key);
         }
@@ -302,13 +302,13 @@ static wf_json_t *without_null(apr_pool_t *pool, wf_json_t *value)
 }
 
 /* flow_token is ours alone: nobody adds it on this path but we (WHATSAPP.md 1.10). */
-static wf_json_t *success_params(const wf_step_t *step, const wf_answer_t *answer)
+static wf_json_t *success_params(const wf_turn_t *turn, const wf_answer_t *answer)
 {
-    apr_pool_t *pool = step->ctx->pool;
-    wf_json_t *from = answer->params ? answer->params : step->answers;
+    apr_pool_t *pool = turn->ctx->pool;
+    wf_json_t *from = answer->params ? answer->params : turn->answers;
     wf_json_t *params = wf_json_object_make(pool);
 
-    wf_json_set_str(params, "flow_token", step->in->request->flow_token);
+    wf_json_set_str(params, "flow_token", turn->in->request->flow_token);
     for (wf_json_iter_t it = wf_json_iter(from); wf_json_next(&it);) {
         if (strcmp(it.key, "flow_token") != 0) {
             wf_json_set(params, it.key,
@@ -318,19 +318,19 @@ static wf_json_t *success_params(const wf_step_t *step, const wf_answer_t *answe
     return params;
 }
 
-wf_json_t *wf_step_reply(const wf_step_t *step, const wf_answer_t *answer)
+wf_json_t *wf_turn_reply(const wf_turn_t *turn, const wf_answer_t *answer)
 {
-    apr_pool_t *pool = step->ctx->pool;
+    apr_pool_t *pool = turn->ctx->pool;
     wf_json_t *reply = wf_json_object_make(pool), *data, *extension;
 
     wf_json_set_str(reply, "screen", answer->target ? answer->target->name : WF_SCREEN_SUCCESS);
     if (answer->target) {
-        wf_json_set(reply, "data", filled_data(step, answer));
+        wf_json_set(reply, "data", filled_data(turn, answer));
         return reply;
     }
     data = wf_json_object_make(pool);
     extension = wf_json_object_make(pool);
-    wf_json_set(extension, "params", success_params(step, answer));
+    wf_json_set(extension, "params", success_params(turn, answer));
     wf_json_set(data, "extension_message_response", extension);
     wf_json_set(reply, "data", data);
     return reply;
@@ -346,32 +346,32 @@ static const char *reply_kind(const wf_answer_t *answer)
     return answer->error_message ? "error" : "screen";
 }
 
-wf_session_t *wf_step_session(const wf_step_t *step, const wf_answer_t *answer, const char *reply)
+wf_session_t *wf_turn_session(const wf_turn_t *turn, const wf_answer_t *answer, const char *reply)
 {
-    wf_session_t *next = apr_pcalloc(step->ctx->pool, sizeof(*next));
-    const wf_flow_request_t *request = step->in->request;
+    wf_session_t *next = apr_pcalloc(turn->ctx->pool, sizeof(*next));
+    const wf_flow_request_t *request = turn->in->request;
 
-    if (step->session) {
-        *next = *step->session;
+    if (turn->session) {
+        *next = *turn->session;
     } else {
-        next->flow_name = step->in->flow_name;
-        next->flow_version = step->in->flow_version;
+        next->flow_name = turn->in->flow_name;
+        next->flow_version = turn->in->flow_version;
         next->status = WF_SESSION_ACTIVE;
     }
     next->step++;
-    next->answers = step->answers;
-    next->history = history_after(step, answer->target);
-    next->request_hash = wf_hex(step->ctx->pool, request->hash, sizeof(request->hash));
+    next->answers = turn->answers;
+    next->history = history_after(turn, answer->target);
+    next->request_hash = wf_hex(turn->ctx->pool, request->hash, sizeof(request->hash));
     next->reply = reply;
     next->reply_kind = reply_kind(answer);
-    next->last_step_at = wf_now(step->ctx);
+    next->last_step_at = wf_now(turn->ctx);
     if (next->started_at == 0) {
         next->started_at = next->last_step_at;
     }
     if (answer->target) {
         next->screen = answer->target->name;
     } else {
-        next->screen = step->from ? step->from->name : next->screen;
+        next->screen = turn->from ? turn->from->name : next->screen;
         next->status = WF_SESSION_COMPLETED;
         next->completed_at = next->last_step_at;
     }
