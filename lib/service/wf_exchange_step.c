@@ -132,32 +132,32 @@ static int adopt_session(wf_ctx_t *ctx, step_t *s, wf_session_t *stored)
     return 1;
 }
 
-/* 1: the session may go on (or there is none). A finished one still answers a repeated last request. */
+/* 1: the session may go on (or there is none). A finished one still answers a repeated last request, but to its own
+ * account and flow only. */
 static int session_ok(wf_ctx_t *ctx, step_t *s, const wf_outcome_t *outcome)
 {
     const wf_session_t *session = s->state.session;
     wf_exchange_t *x = s->x;
+    const char *reason = NULL;
 
-    if (!session || outcome->kind == WF_OUTCOME_REPEAT) {
+    if (!session) {
         return 1;
     }
-    if (strcmp(session->status, WF_SESSION_ACTIVE) != 0) {
-        refuse_token(ctx, x, apr_pstrcat(ctx->pool, "the session is ", session->status, NULL));
-        return 0;
-    }
-    if (session->expires_at && session->expires_at <= wf_now(ctx)) {
-        refuse_token(ctx, x, "the session has expired");
-        return 0;
-    }
     if (strcmp(session->account_id, x->account->id) != 0) {
-        refuse_token(ctx, x, "the flow_token is in use at another account");
-        return 0;
+        reason = "the flow_token is in use at another account";
+    } else if (x->in->flow_name && strcmp(session->flow_name, x->in->flow_name) != 0) {
+        reason = "the flow_token is in use in another flow";
+    } else if (outcome->kind == WF_OUTCOME_REPEAT) {
+        return 1;
+    } else if (strcmp(session->status, WF_SESSION_ACTIVE) != 0) {
+        reason = apr_pstrcat(ctx->pool, "the session is ", session->status, NULL);
+    } else if (session->expires_at && session->expires_at <= wf_now(ctx)) {
+        reason = "the session has expired";
     }
-    if (x->in->flow_name && strcmp(session->flow_name, x->in->flow_name) != 0) {
-        refuse_token(ctx, x, "the flow_token is in use in another flow");
-        return 0;
+    if (reason) {
+        refuse_token(ctx, x, reason);
     }
-    return 1;
+    return reason == NULL;
 }
 
 /* Where no commit will tell that PostgreSQL has a session (the company's server is asked first, or the request
