@@ -8,18 +8,16 @@ static int is_active(const wf_tenant_t *t)
            (t->account_count == 0 || strcmp(t->accounts[0].status, WF_STATUS_ACTIVE) == 0);
 }
 
-static void entry_of(wf_ctx_entry_t *entry, const wf_tenant_t *t, const char *text, size_t len)
+static wf_status_t entry_of(wf_ctx_t *ctx, wf_ctx_entry_t *entry, const wf_tenant_t *t)
 {
     memset(entry, 0, sizeof(*entry));
     entry->record = "";
     entry->account_id = "-";
     if (!t) {
         entry->status = "none";
-        return;
+        return WF_OK;
     }
     entry->status = is_active(t) ? "active" : "inactive";
-    entry->record = text;
-    entry->record_len = len;
     entry->company_max = t->company.rate_max;
     entry->company_window_ms = t->company.rate_window_ms;
     entry->quota = t->company.monthly_max;
@@ -28,6 +26,7 @@ static void entry_of(wf_ctx_entry_t *entry, const wf_tenant_t *t, const char *te
         entry->account_window_ms = t->accounts[0].rate_window_ms;
         entry->account_id = t->accounts[0].id;
     }
+    return wf_tenant_format(ctx, &entry->record, &entry->record_len, t);
 }
 
 static void refuse(wf_admission_t *out, const wf_service_t *service, const wf_admit_reply_t *r)
@@ -103,7 +102,8 @@ static wf_status_t judge(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t 
         refuse(out, service, r);
         return WF_OK;
     }
-    st = wf_tenant_parse(ctx, &out->tenant, r->record.data, r->record.len);
+    /* The reply's own copy in our pool: read in place. */
+    st = wf_tenant_open(ctx, &out->tenant, (char *)(uintptr_t)r->record.data, r->record.len);
     if (st != WF_OK) {
         return st;
     }
@@ -137,24 +137,33 @@ static void judge_degraded(wf_admission_t *out, const wf_service_t *service, wf_
     }
 }
 
+/* NULL: no such company or account. */
+static wf_status_t load_tenant(wf_ctx_t *ctx, wf_tenant_t **out, const wf_service_t *service,
+                               const wf_admit_query_t *query)
+{
+    const char *text;
+    size_t len;
+    wf_status_t st =
+        wf_tenant_record_load(ctx, &text, &len, service->store, query->slug, query->account);
+
+    *out = NULL;
+    if (st == WF_ENOTFOUND) {
+        wf_ctx_clear(ctx);
+        return WF_OK;
+    }
+    return st == WF_OK ? wf_tenant_parse(ctx, out, text, len) : st;
+}
+
+/* `generation` NULL: there is no cache to save to. */
 static wf_status_t admit_from_postgres(wf_ctx_t *ctx, wf_admission_t *out,
                                        const wf_service_t *service, const wf_admit_query_t *query,
                                        const char *generation)
 {
-    wf_tenant_t *tenant = NULL;
     wf_ctx_entry_t entry;
     wf_admit_reply_t reply;
-    const char *text = "";
-    size_t len = 0;
-    wf_status_t st;
+    wf_tenant_t *tenant;
+    wf_status_t st = load_tenant(ctx, &tenant, service, query);
 
-    st = wf_tenant_record_load(ctx, &text, &len, service->store, query->slug, query->account);
-    if (st == WF_OK) {
-        st = wf_tenant_parse(ctx, &tenant, text, len);
-    } else if (st == WF_ENOTFOUND) {
-        wf_ctx_clear(ctx);
-        st = WF_OK;
-    }
     if (st != WF_OK) {
         return st;
     }
@@ -162,8 +171,10 @@ static wf_status_t admit_from_postgres(wf_ctx_t *ctx, wf_admission_t *out,
         judge_degraded(out, service, tenant, query->charge);
         return WF_OK;
     }
-    entry_of(&entry, tenant, text, len);
-    st = wf_admit_save(ctx, &reply, service->store, query, &entry, generation);
+    st = entry_of(ctx, &entry, tenant);
+    if (st == WF_OK) {
+        st = wf_admit_save(ctx, &reply, service->store, query, &entry, generation);
+    }
     if (st == WF_OK && reply.kind != WF_ADMIT_REPLY_MISS) {
         return judge(ctx, out, service, &reply);
     }
@@ -189,8 +200,14 @@ static wf_status_t admit(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t 
         wf_metric_add(service->metrics, WF_METRIC_CTX_MISS, 1);
         return admit_from_postgres(ctx, out, service, query, reply.generation);
     }
+    st = judge(ctx, out, service, &reply);
+    if (st == WF_EINTERNAL) {
+        /* Another build's record, in the middle of an upgrade: PostgreSQL has it too. */
+        wf_ctx_clear(ctx);
+        return admit_from_postgres(ctx, out, service, query, NULL);
+    }
     wf_metric_add(service->metrics, WF_METRIC_CTX_HIT, 1);
-    return judge(ctx, out, service, &reply);
+    return st;
 }
 
 wf_status_t wf_admit(wf_ctx_t *ctx, wf_admission_t *out, const wf_service_t *service,

@@ -42,10 +42,11 @@ static int bound_token_ok(wf_ctx_t *ctx, step_t *s)
     wf_token_claims_t claims;
     wf_data_key_t key;
     wf_status_t st = WF_EDENIED;
+    int i;
 
-    for (wf_json_iter_t i = wf_json_iter(t->data_keys); st != WF_OK && wf_json_next(&i);) {
-        st = wf_data_key_unwrap(ctx, &key, x->service->ring, t->company.id, i.key,
-                                wf_json_str(i.value));
+    for (i = 0; st != WF_OK && i < t->data_key_count; i++) {
+        st = wf_data_key_unwrap(ctx, &key, x->service->ring, t->company.id, t->data_keys[i].id,
+                                t->data_keys[i].wrapped);
         if (st == WF_OK) {
             st = wf_token_check(ctx, &claims, &key, t->company.id, x->request.flow_token);
         }

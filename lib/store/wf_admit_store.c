@@ -23,7 +23,8 @@ static const char admit_lua[] =
     "  if (tonumber(u[1]) or 0) + (tonumber(u[2]) or 0) >= quota then\n"
     "    return {'quota', c[2], 'quota', quota, 0, 0, 0, unseeded}\n"
     "  end\n"
-    "end\n" WF_LUA_GCRA
+    "end\n"
+    "if cmax == '0' and amax == '0' then return {'active', c[2], '', 0, 0, 0, 0, unseeded} end\n" WF_LUA_GCRA
     "local limits = {}\n"
     "if tonumber(cmax) > 0 then limits[#limits + 1] = gcra('company', KEYS[4], cmax, cwin) end\n"
     "if tonumber(amax) > 0 then limits[#limits + 1] = gcra('account', ARGV[2] .. acc, amax, awin) end\n"
@@ -33,7 +34,6 @@ static const char admit_lua[] =
     "  if not tight or l.left < tight.left then tight = l end\n"
     "end\n"
     "for _, l in ipairs(limits) do charge(l) end\n"
-    "if not tight then return {'active', c[2], '', 0, 0, 0, 0, unseeded} end\n"
     "return {'active', c[2], tight.scope, tight.max, tight.win, tight.left, tight.reset, unseeded}\n";
 
 /* The installation's own limit; a key of its own because it cannot share a company's slot. */

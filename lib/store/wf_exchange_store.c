@@ -10,10 +10,9 @@
  * version (0: active), default flow, count use (0/1), TTL of use.
  * Answers {record, name, version, plan, generation}; false where there is none. */
 const char wf_exchange_lua[] =
-    "local s = {false, false}\n"
-    "if ARGV[1] == '1' then s = redis.call('HMGET', KEYS[1], 'rec', 'flow') end\n"
+    "local s = ARGV[1] == '1' and redis.call('GET', KEYS[1])\n"
     "local name, ver = ARGV[3], ARGV[4]\n"
-    "if s[2] then name, ver = string.match(s[2], '^(.*)@(%d+)$') end\n"
+    "if s then name, ver = string.match(s, '^([^\\n]*)@(%d+)\\n') end\n"
     "if name == '' then name = ARGV[5] end\n"
     "local plan = false\n"
     "if name ~= '' then\n"
@@ -24,7 +23,7 @@ const char wf_exchange_lua[] =
     "if ARGV[6] == '1' then\n"
     "  if redis.call('HINCRBY', KEYS[2], 'n', 1) == 1 then redis.call('EXPIRE', KEYS[2], ARGV[7]) end\n"
     "end\n"
-    "return {s[1], name, ver, plan, redis.call('GET', KEYS[3]) or '0'}\n";
+    "return {s, name, ver, plan, redis.call('GET', KEYS[3]) or '0'}\n";
 
 /* KEYS: flow, generation. ARGV: generation, ttl, version, plan, is active (0/1). */
 const char wf_save_plan_lua[] =
@@ -183,6 +182,21 @@ static wf_status_t load_without_redis(wf_ctx_t *ctx, wf_exchange_state_t *out,
     return st == WF_ENOTFOUND ? WF_OK : st;
 }
 
+/* 0: another build's; or of a company that had this slug before and is gone: its answers are nobody's here. */
+static int open_session(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_exchange_query_t *query,
+                        const char *cached, size_t len)
+{
+    const char *record = memchr(cached, '\n', len);
+
+    if (!record || wf_session_parse(ctx, &out->session, record + 1,
+                                    len - (size_t)(record + 1 - cached)) != WF_OK) {
+        wf_ctx_clear(ctx);
+        return 0;
+    }
+    out->session_known = out->session_cached = 1;
+    return strcmp(out->session->company_id, query->tenant->company.id) == 0;
+}
+
 wf_status_t wf_exchange_load(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_store_t *store,
                              const wf_exchange_query_t *query)
 {
@@ -202,13 +216,9 @@ wf_status_t wf_exchange_load(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_s
     name = text_at(r, 1);
     version = text_at(r, 2);
     plan = text_at(r, 3);
-    if (record) {
-        if (wf_session_parse(ctx, &out->session, record, r->items[0].len) == WF_OK) {
-            out->session_known = out->session_cached = 1;
-        } else {
-            wf_ctx_clear(ctx); /* another build wrote it: PostgreSQL knows */
-            out->session = NULL;
-        }
+    if (record && !open_session(ctx, out, query, record, r->items[0].len)) {
+        memset(out, 0, sizeof(*out));
+        return load_without_redis(ctx, out, store, query);
     }
     if (!name || !*name) {
         return WF_OK;

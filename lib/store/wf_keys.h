@@ -12,7 +12,7 @@
 #define WF_KEY_GENERATION "%s{%s}:gen"
 /* Hash: active -> version; <version> -> "<flow id>\n<plan>"; a flow that is not there: none -> 1. */
 #define WF_KEY_FLOW "%s{%s}:flow:%s"
-/* Hash: rec (session record), flow ("name@version"). */
+/* "<flow name>@<version>\n<session record>" */
 #define WF_KEY_SESSION "%s{%s}:session:%s"
 #define WF_KEY_RATE_COMPANY "%s{%s}:rl:company"
 #define WF_KEY_RATE_ACCOUNT "%s{%s}:rl:account:%s"

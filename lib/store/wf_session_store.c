@@ -27,13 +27,15 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     wf_step_t *step = apr_pcalloc(ctx->pool, sizeof(*step));
     int64_t left_s = apr_time_sec(s->expires_at - wf_now(ctx));
     int completed = strcmp(s->status, WF_SESSION_COMPLETED) == 0;
+    const char *record;
 
     step->ctx = ctx;
     step->company_id = s->company_id;
-    step->record = wf_session_format(ctx->pool, s, &step->record_len);
+    record = wf_session_format(ctx->pool, s, NULL);
+    step->cached = apr_psprintf(ctx->pool, "%s@%d\n%s", s->flow_name, s->flow_version, record);
+    step->cached_len = strlen(step->cached);
     step->redis_key =
         apr_psprintf(ctx->pool, WF_KEY_SESSION, store->prefix, tenant->company.slug, s->token_hash);
-    step->flow_ref = apr_psprintf(ctx->pool, "%s@%d", s->flow_name, s->flow_version);
     step->cache_ttl_s = left_s < 1 ? 1
                         : left_s > WF_TTL_SESSION_MAX_S ? WF_TTL_SESSION_MAX_S
                                                         : (int)left_s;
@@ -47,7 +49,7 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     step->params[7] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, s->step);
     step->params[8] = s->status;
     step->params[9] = s->screen;
-    step->params[10] = step->record;
+    step->params[10] = record;
     step->params[11] = api_version;
     step->params[12] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, (int64_t)s->expires_at);
     step->params[13] = completed ? "t" : "f";
@@ -148,11 +150,10 @@ void wf_steps_publish(wf_ctx_t *ctx, wf_redis_feed_t *feed, wf_step_t **steps, i
     for (i = 0; i < count; i++) {
         const wf_step_t *s = steps[i];
         if (s->status == WF_OK) {
-            const char *set[] = {"HSET", s->redis_key, "rec", s->record, "flow", s->flow_ref};
-            const char *expire[] = {"EXPIRE", s->redis_key, apr_itoa(ctx->pool, s->cache_ttl_s)};
-            size_t lens[] = {4, strlen(s->redis_key), 3, s->record_len, 4, strlen(s->flow_ref)};
-            wf_redis_feed_add(feed, 6, set, lens);
-            wf_redis_feed_add(feed, 3, expire, NULL);
+            const char *set[] = {"SET", s->redis_key, s->cached, "EX",
+                                 apr_itoa(ctx->pool, s->cache_ttl_s)};
+            size_t lens[] = {3, strlen(s->redis_key), s->cached_len, 2, strlen(set[4])};
+            wf_redis_feed_add(feed, 5, set, lens);
             any = 1;
         }
     }

@@ -236,7 +236,7 @@ wf_status_t wf_usage_load(wf_ctx_t *ctx, int64_t *n, const wf_store_t *store,
 /* What the record is cached with, so that the script need not read JSON. */
 typedef struct {
     const char *status;     /* "active", "inactive", "none" */
-    const char *record;     /* tenant record text; "" when none */
+    const char *record;     /* wf_tenant_format; "" when none */
     size_t record_len;
     int64_t company_max, company_window_ms; /* 0: no limit */
     int64_t account_max, account_window_ms;
@@ -316,9 +316,8 @@ wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t 
 typedef struct wf_step_t {
     wf_pg_param_t params[WF_STEP_PARAMS];
     const char *company_id;
-    const char *redis_key, *flow_ref; /* for the cache */
-    const char *record;
-    size_t record_len;
+    const char *redis_key, *cached; /* what the cache gets, under which key */
+    size_t cached_len;
     int cache_ttl_s;
     /* result */
     wf_status_t status;       /* WF_OK; WF_ECONFLICT: `stored` is what PostgreSQL has; or a failure */

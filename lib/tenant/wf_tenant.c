@@ -72,6 +72,18 @@ static void parse_company(wf_ctx_t *ctx, wf_company_t *c, const wf_json_t *o)
     c->rate_window_ms = wf_json_get_int(rate, "window_ms", 60000);
 }
 
+static void parse_data_keys(wf_ctx_t *ctx, wf_tenant_t *t, const wf_json_t *keys)
+{
+    t->data_keys = apr_pcalloc(ctx->pool, (wf_json_len(keys) + 1) * sizeof(*t->data_keys));
+    for (wf_json_iter_t i = wf_json_iter(keys); wf_json_next(&i);) {
+        const char *wrapped = wf_json_str(i.value);
+        if (wrapped && t->data_key_count < WF_TENANT_DATA_KEYS_MAX) {
+            t->data_keys[t->data_key_count].id = apr_pstrdup(ctx->pool, i.key);
+            t->data_keys[t->data_key_count++].wrapped = apr_pstrdup(ctx->pool, wrapped);
+        }
+    }
+}
+
 wf_status_t wf_tenant_parse(wf_ctx_t *ctx, wf_tenant_t **out, const char *text, size_t len)
 {
     wf_tenant_t *t;
@@ -97,7 +109,7 @@ wf_status_t wf_tenant_parse(wf_ctx_t *ctx, wf_tenant_t **out, const char *text, 
     for (i = 0; i < t->account_count; i++) {
         parse_account(ctx, &t->accounts[i], wf_json_at(accounts, (size_t)i), t->company.id);
     }
-    t->data_keys = wf_json_get(doc, "data_keys");
+    parse_data_keys(ctx, t, wf_json_get(doc, "data_keys"));
     *out = t;
     return WF_OK;
 }
@@ -127,22 +139,21 @@ wf_status_t wf_tenant_add_accounts(wf_ctx_t *ctx, wf_tenant_t *tenant, const cha
 wf_status_t wf_tenant_data_key(wf_ctx_t *ctx, wf_data_key_t *out, const wf_tenant_t *tenant,
                                const wf_keyring_t *ring, const char *sealed)
 {
-    char id[WF_UUID_LEN + 1];
-    const char *wrapped;
+    const char *id = sealed + 4; /* after "wf1:" */
+    int i;
 
     memset(out, 0, sizeof(*out));
-    if (strncmp(sealed, "wf1:", 4) != 0 || strlen(sealed) < 4 + WF_UUID_LEN + 1 ||
-        sealed[4 + WF_UUID_LEN] != ':') {
+    if (strncmp(sealed, "wf1:", 4) != 0 || strlen(id) < WF_UUID_LEN + 1 || id[WF_UUID_LEN] != ':') {
         return wf_fail(ctx, WF_EINVALID, WFLOGNO(0131) "a sealed value is not of the form wf1:…");
     }
-    memcpy(id, sealed + 4, WF_UUID_LEN);
-    id[WF_UUID_LEN] = '\0';
-    wrapped = wf_json_get_str(tenant->data_keys, id, NULL);
-    if (!wrapped) {
-        return wf_fail(ctx, WF_EDENIED, WFLOGNO(0132) "company %s: data key %s is gone",
-                       tenant->company.slug, id);
+    for (i = 0; i < tenant->data_key_count; i++) {
+        const wf_wrapped_key_t *key = &tenant->data_keys[i];
+        if (strncmp(key->id, id, WF_UUID_LEN) == 0) {
+            return wf_data_key_unwrap(ctx, out, ring, tenant->company.id, key->id, key->wrapped);
+        }
     }
-    return wf_data_key_unwrap(ctx, out, ring, tenant->company.id, id, wrapped);
+    return wf_fail(ctx, WF_EDENIED, WFLOGNO(0132) "company %s: data key %.36s is gone",
+                   tenant->company.slug, id);
 }
 
 wf_status_t wf_account_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_tenant_t *tenant,

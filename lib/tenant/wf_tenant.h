@@ -51,21 +51,36 @@ typedef struct {
     wf_json_t *settings;         /* object */
 } wf_account_t;
 
-/* What is attached to a request and what Redis holds under wf:{slug}:ctx:…: the JSON that the SQL
- * function wflows.tenant_record gives. */
+/* More than a company ever has at one time: the current one and those whose values are not yet sealed anew. */
+#define WF_TENANT_DATA_KEYS_MAX 64
+
+typedef struct {
+    const char *id;
+    const char *wrapped;
+} wf_wrapped_key_t;
+
+/* What is attached to a request. PostgreSQL gives it as JSON (wflows.tenant_record), Redis holds it under
+ * wf:{slug}:ctx:… in the form of wf_tenant_record.c. */
 typedef struct {
     wf_company_t company;
     wf_account_t *accounts; /* the one the request is for comes first */
     int account_count;
     int account_named;  /* the path (or header, or query) named the account */
     int others_loaded;  /* `accounts` holds the company's other active accounts too */
-    wf_json_t *data_keys; /* {data key id: wrapped} */
+    wf_wrapped_key_t *data_keys;
+    int data_key_count;
 } wf_tenant_t;
 
 /* `text` as the SQL function gives it. WF_EINTERNAL if a needed member is absent. The tenant borrows
  * nothing from `text`. */
 wf_status_t wf_tenant_parse(wf_ctx_t *ctx, wf_tenant_t **out, const char *text,
                             size_t len) WF_MUST_CHECK;
+
+/* The cached form, and back. Reading works in place: the tenant points into `text`, which is changed and must live as
+ * long. WF_EINTERNAL: another build's, or damaged: the caller loads it anew. */
+wf_status_t wf_tenant_format(wf_ctx_t *ctx, const char **text, size_t *len,
+                             const wf_tenant_t *tenant) WF_MUST_CHECK;
+wf_status_t wf_tenant_open(wf_ctx_t *ctx, wf_tenant_t **out, char *text, size_t len) WF_MUST_CHECK;
 
 /* Appends the accounts of another record of the same company (wflows.tenant_record_others). */
 wf_status_t wf_tenant_add_accounts(wf_ctx_t *ctx, wf_tenant_t *tenant, const char *text,

@@ -324,7 +324,7 @@ START_TEST(the_tenant_record_has_the_account_that_is_named)
     ck_assert_str_eq(tenant->accounts[0].status, "inactive");
     tenant = tenant_of("record", second);
     ck_assert_str_eq(tenant->accounts[0].phone_number_id, "5511000000015");
-    ck_assert_int_eq((int)wf_json_len(tenant->data_keys), 1);
+    ck_assert_int_eq(tenant->data_key_count, 1);
     ck_assert_int_eq(wf_tenant_record_load(test_ctx, &text, &len, &store, "record", "55110000"),
                      WF_ENOTFOUND);
     ck_assert_int_eq(wf_tenant_record_load(test_ctx, &text, &len, &store, "record", "x'y"),
