@@ -60,7 +60,7 @@ const wf_json_t *wf_plan_screen_column_read(const wf_plan_t *plan, const wf_plan
 const wf_json_t *wf_plan_part(const wf_plan_t *plan, wf_plan_kind_t kind, const char *name,
                               size_t len);
 int wf_plan_is_routed(const wf_plan_t *plan);
-/* The text for the user where nothing better is known. */
+/* The logic's own text for the user where nothing better is known; NULL if it has none. */
 const char *wf_plan_error_message(const wf_plan_t *plan);
 /* 1 after a line turned out not to be what wf_plan_compile writes. */
 int wf_plan_is_damaged(const wf_plan_t *plan);
@@ -228,7 +228,7 @@ wf_answer_t wf_turn_fallback(const wf_turn_t *turn);
 wf_json_t *wf_turn_reply(const wf_turn_t *turn, const wf_answer_t *answer);
 /* The session after `answer` was sent as `reply`. */
 wf_session_t *wf_turn_session(const wf_turn_t *turn, const wf_answer_t *answer, const char *reply);
-/* The text for the user where nothing better is known: the company's, the flow's, ours. */
+/* The text for the user where nothing better is known: the flow's, the company's, ours. */
 const char *wf_turn_error_message(const wf_turn_t *turn);
 
 /* ---- rules --------------------------------------------------------------------------------- */

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define DEFAULT_ERROR_MESSAGE "Something went wrong. Please try again."
-
 typedef struct {
     char kind;
     const char *name;
@@ -220,12 +218,10 @@ int wf_plan_is_routed(const wf_plan_t *plan)
 
 const char *wf_plan_error_message(const wf_plan_t *plan)
 {
-    const char *text = NULL;
-
-    if (plan->lines[0].text[1].len > 0) {
-        text = wf_json_str(column_of(plan, &plan->lines[0], 1));
+    if (plan->lines[0].text[1].len == 0) {
+        return NULL;
     }
-    return text ? text : DEFAULT_ERROR_MESSAGE;
+    return wf_json_str(column_of(plan, &plan->lines[0], 1));
 }
 
 int wf_plan_is_damaged(const wf_plan_t *plan)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#define DEFAULT_ERROR_MESSAGE "Something went wrong. Please try again."
 #define REPLY_DEPTH (WF_FLOW_REQUEST_DEPTH * 2)
 
 /* ---- history: names of screens, the last one is shown ---- */
@@ -201,9 +202,10 @@ static const wf_json_t *last_data(const wf_turn_t *turn, const wf_plan_screen_t 
 const char *wf_turn_error_message(const wf_turn_t *turn)
 {
     const wf_json_t *settings = wf_json_get(turn->in->company, "settings");
-    const char *text = wf_json_get_str(settings, "flow_error_message", "");
+    const char *text = wf_plan_error_message(turn->in->plan);
 
-    return text[0] ? text : wf_plan_error_message(turn->in->plan);
+    text = text ? text : wf_json_get_str(settings, "flow_error_message", "");
+    return text[0] ? text : DEFAULT_ERROR_MESSAGE;
 }
 
 wf_answer_t wf_turn_fallback(const wf_turn_t *turn)

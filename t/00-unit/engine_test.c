@@ -315,7 +315,7 @@ START_TEST(an_unknown_screen_or_action_gets_the_last_good_screen_and_changes_not
 }
 END_TEST
 
-START_TEST(a_company_may_word_the_error)
+START_TEST(a_company_or_a_flow_may_word_the_error)
 {
     drive_t *d = drive_make(booking, NULL);
 
@@ -323,6 +323,11 @@ START_TEST(a_company_may_word_the_error)
     ck_assert_str_eq(wf_json_get_str(wf_json_get(drive_send(d, "data_exchange", "Z", "{}"), "data"),
                                      "error_message", ""),
                      "Tente novamente.");
+    d->plan =
+        drive_compile(drive_json(booking), drive_json("{'error_message':'Deste fluxo.'}"), NULL);
+    ck_assert_str_eq(wf_json_get_str(wf_json_get(drive_send(d, "data_exchange", "Z", "{}"), "data"),
+                                     "error_message", ""),
+                     "Deste fluxo.");
 }
 END_TEST
 
@@ -463,7 +468,7 @@ int main(void)
     tcase_add_test(tc, a_completed_session_only_repeats_its_end);
     tcase_add_test(tc, the_anonymous_leave_nothing_behind);
     tcase_add_test(tc, an_unknown_screen_or_action_gets_the_last_good_screen_and_changes_nothing);
-    tcase_add_test(tc, a_company_may_word_the_error);
+    tcase_add_test(tc, a_company_or_a_flow_may_word_the_error);
     tcase_add_test(tc, answers_are_bounded);
     tcase_add_test(tc, a_damaged_plan_is_told_apart);
     tcase_add_test(tc, a_session_survives_its_text);
