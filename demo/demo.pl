@@ -235,7 +235,7 @@ sub exchange {
         exit 1;
     }
     printf "    %d in %.1f ms, decrypted:\n", $r->{status}, $r->{took_us} / 1000;
-    print map { "      $_\n" } split(/\n/, $pretty->encode($r->{reply}));
+    print "      ", $json->encode($r->{reply}), "\n";
 }
 
 sub walk {

@@ -17,6 +17,9 @@ use Wflows::Client;
 use Wflows::Companies;
 use Wflows::Process qw(find_tool read_file run write_file);
 
+# A guess of the RSA limit for a warm-up, high enough that requests do not run out.
+use constant RSA_ENOUGH => 12_000;
+
 my $json = Cpanel::JSON::XS->new->utf8->canonical;
 
 sub new {
@@ -63,7 +66,7 @@ sub redis {
 # RSA-2048 private operations per second of all cores together.
 sub rsa_limit {
     my ($self) = @_;
-    my $r = run(command => ['openssl', 'speed', '-multi', $self->cores, '-seconds', 5, 'rsa2048'], timeout => 120, check => 1);
+    my $r = run(command => ['openssl', 'speed', '-multi', $self->cores, '-seconds', 3, 'rsa2048'], timeout => 120, check => 1);
     my ($per_second) = $r->{out} =~ /^rsa\s+2048\s+bits\s+\S+s\s+\S+s\s+([\d.]+)/m or croak "openssl speed: $r->{out}";
     return $per_second;
 }
@@ -224,7 +227,7 @@ sub _cost {
 
 sub warm_up {
     my ($self) = @_;
-    $self->phase($_, 4000, seconds => 4) for qw(ping data_exchange);
+    $self->phase($_, RSA_ENOUGH, seconds => 4) for qw(ping data_exchange);
 }
 
 # ---- many companies -----------------------------------------------------------------------------------------------
@@ -242,7 +245,7 @@ sub make_companies {
 # Each company once, so that both sides of the comparison find their records in Redis.
 sub warm_up_companies {
     my ($self, $count) = @_;
-    $self->phase('data_exchange', 4000, seconds => 5 + int($count / 500), companies => $count);
+    $self->phase('data_exchange', RSA_ENOUGH, seconds => 5 + int($count / 500), companies => $count);
 }
 
 sub clean {
