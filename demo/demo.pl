@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use Cpanel::JSON::XS ();
+use Cwd qw(abs_path);
 use Digest::SHA qw(sha256_hex);
 use File::Copy qw(copy);
 use File::Path qw(make_path);
@@ -13,7 +14,7 @@ use Wflows::Stack;
 
 my $src = $ENV{WF_SRCDIR} // die 'WF_SRCDIR is not set: start ./run-demo';
 my $build = $ENV{WF_BUILDDIR} // "$src/build";
-my $run = "$src/.run";
+my $run = -e "$src/.run" ? abs_path("$src/.run") : "$src/.run";
 my $json = Cpanel::JSON::XS->new->utf8->canonical;
 my $pretty = Cpanel::JSON::XS->new->utf8->canonical->pretty->indent_length(2);
 
@@ -46,6 +47,7 @@ sub step {
 # Started by root, PostgreSQL and httpd's children run as other users, who may not be able to reach a clone
 # in /root. Then .run is a link to a folder that they can.
 sub make_run_folder {
+    unlink $run if -l $run && !-e $run; # its folder in /var/tmp was cleaned away
     return if -e $run;
     make_path($run, { mode => 0755 });
     return if $> != 0 || !grep { !reachable_by($_) } 'postgres', 'www-data';
@@ -56,7 +58,8 @@ sub make_run_folder {
         die "$elsewhere is there and not a folder of root's\n" unless @stat && -d _ && !-l $elsewhere && $stat[4] == 0;
     }
     symlink($elsewhere, $run) or die "cannot link $run: $!\n";
-    print "  $src cannot be reached by PostgreSQL's user: .run is $elsewhere\n";
+    print "  $src cannot be reached by PostgreSQL's user: .run is a link to $elsewhere\n";
+    $run = $elsewhere;
 }
 
 sub reachable_by {
