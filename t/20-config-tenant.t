@@ -9,7 +9,7 @@ use File::Temp qw(tempdir);
 use MIME::Base64 qw(encode_base64);
 use Test::More;
 use Wflows::Httpd;
-use Wflows::Process qw(write_file);
+use Wflows::Process qw(read_file write_file);
 use Wflows::Test qw(need);
 
 need('httpd');
@@ -182,5 +182,18 @@ my $bad_db = write_file("$dir/baddb", "host=db nonsense=1\n", 0400);
     ok(!-e $ran, 'and is not run by a mere check of the configuration');
 }
 good('several keys are allowed', "$db\n$redis\n$master\nWflowsKey k0 file:$key\nWflowsTenant On");
+
+# ---- conf/wflows.conf ---------------------------------------------------------------------------------------------------
+
+{
+    my $conf = read_file("$ENV{WF_SRCDIR}/conf/wflows.conf");
+    good('conf/wflows.conf as it is installed is accepted', $conf);
+    my $said = $conf =~ s/^#(Wflows)/$1/mg;
+    my $secrets = write_file("$dir/db", "host=/run/postgresql dbname=wflows user=wflows_app\n", 0400);
+    $conf =~ s{file:/etc/wflows/db}{file:$secrets};
+    $conf =~ s{file:/etc/wflows/key-k1}{file:$key};
+    cmp_ok($said, '>', 25, "it shows the directives ($said)");
+    good('every default and example in it is a value that is accepted', $conf);
+}
 
 done_testing();
