@@ -129,7 +129,8 @@ sub children {
         my ($pid, $state, $parent) = (<$fh> // '') =~ /^(\d+) \(.*\) (\S) (\d+)/s or next;
         push @pids, $pid if $parent == $main && $state ne 'Z';
     }
-    return sort { $a <=> $b } @pids;
+    my @sorted = sort { $a <=> $b } @pids;
+    return @sorted; # the number of them where a number is asked for
 }
 
 sub stop { my ($self) = @_; return stop_pid($self->pid, 'TERM', 15) }

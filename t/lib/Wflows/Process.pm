@@ -35,9 +35,10 @@ my %held;
 sub free_port {
     my @preferred = @_;
 
-    make_path('/tmp/wflows-ports', { mode => 01777 }) unless -d '/tmp/wflows-ports';
+    my $dir = "/tmp/wflows-ports-$>";
+    make_path($dir) unless -d $dir;
     for my $port (@preferred, map { 20000 + int(rand(12000)) } 1 .. 200) {
-        open(my $lock, '>>', "/tmp/wflows-ports/$port") or next;
+        open(my $lock, '>>', "$dir/$port") or next;
         next unless flock($lock, LOCK_EX | LOCK_NB);
         my $socket = IO::Socket::INET->new(
             LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
