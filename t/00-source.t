@@ -19,7 +19,7 @@ chdir $src or die "cannot enter $src: $!";
 my @files;
 find({ no_chdir => 1, wanted => sub {
     (my $path = $File::Find::name) =~ s{^\./}{};
-    if (-d && $path =~ m{^(?:\.git|\.run|_build|_inst|build|build-aux|m4|autom4te\.cache|wflows-[\d.]+)$}) {
+    if (-d && $path =~ m{^(?:\.git|\.run|_build|_inst|build|build-\w+|m4|autom4te\.cache|wflows-[\d.]+)$}) {
         $File::Find::prune = 1;
         return;
     }

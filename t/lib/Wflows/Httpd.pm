@@ -11,14 +11,15 @@ use File::Path qw(make_path);
 use IO::Socket::INET;
 use Wflows::Process qw(alive as_user find_tool free_port read_file run spawn stop_pid wait_until write_file);
 
-my @stock_modules = qw(mpm_event authn_core authz_core authz_host authz_user env setenvif headers alias dir
+my @stock_modules = qw(authn_core authz_core authz_host authz_user env setenvif headers alias dir
     status proxy proxy_http deflate reqtimeout rewrite macro);
 
 # dir, modules_dir (where our .so files are), port, keep (survives this process), global (lines for the
-# server), main (lines for the main server after them), mpm {directive => value}, log_level
+# server), main (lines for the main server after them), mpm {directive => value}, mpm_module (event),
+# stock_modules (more of httpd's own), log_level
 sub new {
     my ($class, %o) = @_;
-    my $self = bless { global => '', main => '', mpm => {}, log_level => 'info', %o }, $class;
+    my $self = bless { global => '', main => '', mpm_module => 'event', mpm => {}, log_level => 'info', %o }, $class;
     $self->{program} = find_tool('apache2') // find_tool('httpd') // croak 'httpd not found: install apache2-bin';
     $self->{program} = Cwd::realpath($self->{program});
     $self->{conf} = "$self->{dir}/httpd.conf";
@@ -38,7 +39,7 @@ sub _stock_dir {
 sub _load_modules {
     my ($self) = @_;
     my $stock = $self->_stock_dir;
-    my @lines = map { "LoadModule ${_}_module $stock/mod_$_.so" } grep { -e "$stock/mod_$_.so" } @stock_modules,
+    my @lines = map { "LoadModule ${_}_module $stock/mod_$_.so" } grep { -e "$stock/mod_$_.so" } "mpm_$self->{mpm_module}", @stock_modules,
         @{ $self->{stock_modules} // [] };
     my $built_in = run(command => [$self->{program}, '-l'])->{out};
     for my $name (qw(unixd log_config watchdog version)) {
@@ -68,7 +69,7 @@ sub write_conf {
         "LogLevel $self->{log_level}", "DocumentRoot \"$self->{dir}/htdocs\"", 'ServerTokens Prod',
         $self->_load_modules,
         ($> == 0 ? ('User www-data', 'Group www-data') : ()),
-        (map { "$_ $mpm{$_}" } sort keys %mpm),
+        (map { "$_ $mpm{$_}" } grep { $self->{mpm_module} ne 'prefork' || !/Thread|ServerLimit/ } sort keys %mpm),
         'KeepAlive On', 'MaxKeepAliveRequests 0', 'Timeout 30',
         '<Directory />', '  Require all denied', '</Directory>',
         "<Directory \"$self->{dir}/htdocs\">", '  Require all granted', '</Directory>',
@@ -85,7 +86,8 @@ sub configtest {
     local $self->{conf} = "$self->{dir}/configtest.conf";
     local $self->{error_log} = "$self->{dir}/configtest.log";
     $self->write_conf;
-    return run(command => [$self->{program}, '-f', $self->{conf}, '-t'], timeout => 30);
+    return run(command => [$self->{program}, '-f', $self->{conf}, '-t'], timeout => 30,
+        env => $ENV{WF_TEST_PRELOAD} ? { LD_PRELOAD => $ENV{WF_TEST_PRELOAD} } : {});
 }
 
 sub start {
@@ -94,7 +96,9 @@ sub start {
     $self->write_conf;
     unlink $self->{pid_file};
     my $started = "$self->{dir}/startup.log";
-    my $pid = spawn(log => $started, cwd => $self->{dir}, env => $self->{env},
+    # A build with sanitizers needs their run time before anything else (./run-tests --sanitizers).
+    my %sanitizers = $ENV{WF_TEST_PRELOAD} ? (LD_PRELOAD => $ENV{WF_TEST_PRELOAD}) : ();
+    my $pid = spawn(log => $started, cwd => $self->{dir}, env => { %sanitizers, %{ $self->{env} // {} } },
         command => [as_user(undef, $self->{keep} ? undef : 'TERM'), $self->{program}, '-f', $self->{conf}, '-DFOREGROUND']);
     my $up = wait_until(30, sub { !alive($pid) || ($self->is_up && $self->_answers) });
     croak "httpd did not start:\n" . join('', map { -e $_ ? read_file($_) : () } $started, $self->{error_log})
