@@ -15,6 +15,8 @@ sub new {
     my $self = bless {%o}, $class;
     $self->{log} = "$self->{dir}/redis.log";
     $self->{pid_file} = "$self->{dir}/redis.pid";
+    # A socket's name has at most 107 bytes. Who comes in is decided by the password.
+    $self->{socket} = "$self->{dir}/redis.sock" if length($self->{dir}) <= 90;
     return $self;
 }
 
@@ -27,6 +29,7 @@ sub start {
         'bind 127.0.0.1', "port $self->{port}", 'daemonize no', 'save ""', 'appendonly no',
         "dir $self->{dir}", 'maxmemory ' . ($self->{maxmemory} // '512mb'), 'maxmemory-policy volatile-lru',
         defined $self->{password} ? "requirepass $self->{password}" : (),
+        $self->{socket} ? ("unixsocket $self->{socket}", 'unixsocketperm 777') : (),
     );
     my $conf = write_file("$self->{dir}/redis.conf", join("\n", @lines, ''), 0600);
     my $pid = spawn(log => $self->{log},
@@ -59,6 +62,14 @@ sub client {
     require Redis;
     return Redis->new(server => "127.0.0.1:$self->{port}", cnx_timeout => 5, read_timeout => 5,
         defined $self->{password} ? (password => $self->{password}) : ());
+}
+
+# What a server on the same machine should use: the unix socket, where there is one.
+sub local_url {
+    my ($self) = @_;
+    return $self->url unless $self->{socket};
+    my $auth = defined $self->{password} ? ":$self->{password}\@" : '';
+    return "unix://$auth$self->{socket}";
 }
 
 sub url {

@@ -92,7 +92,7 @@ sub write_conf {
     }
     $self->secret_file('db', $self->pg->conninfo('wflows_app', $self->secret('pg-wflows_app'), 'wflows') . "\n");
     $self->secret_file('db-owner', $self->pg->conninfo('wflows_owner', $self->secret('pg-wflows_owner'), 'wflows') . "\n");
-    $self->secret_file('redis-url', $self->redis->url . "\n");
+    $self->secret_file('redis-url', $self->redis->local_url . "\n");
     make_path("$dir/httpd");
     write_file("$dir/httpd/wflows.conf", <<"CONF" . ($self->{server_directives} // ''));
 WflowsDB file:$dir/secrets/db
