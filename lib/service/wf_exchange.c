@@ -1,4 +1,5 @@
 #include "service/wf_exchange_int.h"
+#include "service/wf_step_writer_int.h"
 
 #include <string.h>
 
@@ -78,12 +79,38 @@ static void store_error_notification(wf_ctx_t *ctx, wf_exchange_t *x)
     wf_exchange_reply(ctx, x, WF_EXCHANGE_OK, text, len);
 }
 
+static void run(wf_ctx_t *ctx, wf_exchange_t *x)
+{
+    const char *text;
+    size_t len;
+
+    if (!wf_exchange_open(ctx, x)) {
+        return;
+    }
+    if (wf_flow_request_parse(ctx, &x->request, x->plain.data, x->plain.len) != WF_OK) {
+        wf_metric_add(x->service->metrics, WF_METRIC_CRYPTO_NOT_JSON, 1);
+        wf_exchange_end(ctx, x, WF_EXCHANGE_FAILED, WF_LOG_WARNING,
+                        "it decrypts, but is not a flow request");
+        return;
+    }
+    count_action(x);
+    switch (x->request.action) {
+    case WF_ACTION_PING:
+        text = wf_reply_ping(&len);
+        wf_exchange_reply(ctx, x, WF_EXCHANGE_OK, text, len);
+        return;
+    case WF_ACTION_ERROR:
+        store_error_notification(ctx, x);
+        return;
+    default:
+        wf_exchange_step(ctx, x);
+    }
+}
+
 void wf_exchange(wf_ctx_t *ctx, wf_exchange_out_t *out, const wf_service_t *service,
                  const wf_exchange_in_t *in)
 {
     wf_exchange_t x = {.service = service, .in = in, .out = out};
-    const char *text;
-    size_t len;
 
     memset(out, 0, sizeof(*out));
     out->code = WF_EXCHANGE_FAILED;
@@ -91,25 +118,11 @@ void wf_exchange(wf_ctx_t *ctx, wf_exchange_out_t *out, const wf_service_t *serv
         wf_exchange_end(ctx, &x, WF_EXCHANGE_NO_FLOW, WF_LOG_INFO, "the company has no account");
         return;
     }
-    if (!wf_exchange_open(ctx, &x)) {
-        return;
+    if (service->writer) {
+        wf_step_writer_expect(service->writer, 1);
     }
-    if (wf_flow_request_parse(ctx, &x.request, x.plain.data, x.plain.len) != WF_OK) {
-        wf_metric_add(service->metrics, WF_METRIC_CRYPTO_NOT_JSON, 1);
-        wf_exchange_end(ctx, &x, WF_EXCHANGE_FAILED, WF_LOG_WARNING,
-                        "it decrypts, but is not a flow request");
-        return;
-    }
-    count_action(&x);
-    switch (x.request.action) {
-    case WF_ACTION_PING:
-        text = wf_reply_ping(&len);
-        wf_exchange_reply(ctx, &x, WF_EXCHANGE_OK, text, len);
-        return;
-    case WF_ACTION_ERROR:
-        store_error_notification(ctx, &x);
-        return;
-    default:
-        wf_exchange_step(ctx, &x);
+    run(ctx, &x);
+    if (service->writer) {
+        wf_step_writer_expect(service->writer, -1);
     }
 }

@@ -228,8 +228,15 @@ static wf_status_t ask_backend(wf_ctx_t *ctx, step_t *s, wf_outcome_t *outcome,
                                const wf_engine_in_t *in)
 {
     wf_exchange_t *x = s->x;
-    wf_json_t *reply = wf_backend_ask(ctx, x->service, x->in->tenant, x->account, outcome);
+    wf_json_t *reply;
 
+    if (x->service->writer) {
+        wf_step_writer_expect(x->service->writer, -1); /* nobody's step shall wait for that server */
+    }
+    reply = wf_backend_ask(ctx, x->service, x->in->tenant, x->account, outcome);
+    if (x->service->writer) {
+        wf_step_writer_expect(x->service->writer, 1);
+    }
     wf_metric_add(x->service->metrics, reply ? WF_METRIC_BACKEND_OK : WF_METRIC_BACKEND_FAILED, 1);
     return wf_engine_resume(ctx, outcome, in, outcome->continuation, reply);
 }

@@ -4,20 +4,25 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <apr_thread_proc.h>
+#include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One thread per process commits for all. While it waits for PostgreSQL the next steps gather, so that the
- * groups grow with the load by themselves and a single step waits for nobody. */
+/* One thread per process commits for all. While it waits for PostgreSQL the next steps gather, and while other
+ * requests are on their way to a step it waits for them a little: a commit costs the same for one step as
+ * for ten. A request that is alone waits for nobody. */
 
 #define GROUP_MAX 64
+#define GATHER_MAX apr_time_from_msec(2)
 #define USAGE_FLUSH_INTERVAL apr_time_from_sec(5)
 #define USAGE_COMPANIES_MAX 4096
 
+/* On its thread's stack. A semaphore and not a condition: the waiter wakes once, with nothing to lock, and may be
+ * gone as soon as it was posted. */
 typedef struct waiter_t {
     wf_step_t *step;
-    apr_thread_cond_t *done_cond;
-    int done;
+    sem_t done;
     struct waiter_t *next;
 } waiter_t;
 
@@ -31,6 +36,9 @@ struct wf_step_writer_t {
     apr_thread_mutex_t *lock; /* guards all below */
     apr_thread_cond_t *wake;
     waiter_t *first, *last;
+    int queued;
+    int expected; /* requests that may still bring a step */
+    int idle;     /* the thread waits for a step, or for the expected ones */
     int stop;
     apr_pool_t *usage_pool;
     apr_hash_t *usage; /* company id -> int64_t * */
@@ -114,7 +122,27 @@ static int take_group(wf_step_writer_t *w, waiter_t **group)
     if (!w->first) {
         w->last = NULL;
     }
+    w->queued -= n;
     return n;
+}
+
+/* The caller holds the lock. Until there is a step, and then a little until those on their way are there. */
+static void wait_for_steps(wf_step_writer_t *w)
+{
+    apr_time_t end;
+
+    w->idle = 1;
+    if (!w->first && !w->stop) {
+        apr_thread_cond_timedwait(w->wake, w->lock, USAGE_FLUSH_INTERVAL);
+    }
+    end = wf_monotonic() + GATHER_MAX;
+    while (w->first && !w->stop && w->expected > 0 && w->queued < GROUP_MAX) {
+        apr_interval_time_t left = end - wf_monotonic();
+        if (left <= 0 || apr_thread_cond_timedwait(w->wake, w->lock, left) == APR_TIMEUP) {
+            break;
+        }
+    }
+    w->idle = 0;
 }
 
 static void run_group(wf_ctx_t *ctx, wf_step_writer_t *w, waiter_t **group, int count)
@@ -131,12 +159,9 @@ static void run_group(wf_ctx_t *ctx, wf_step_writer_t *w, waiter_t **group, int 
     }
     wf_metric_add(w->metrics, WF_METRIC_STEP_GROUPS, 1);
     wf_metric_add(w->metrics, WF_METRIC_STEPS, (uint64_t)count);
-    apr_thread_mutex_lock(w->lock);
     for (i = 0; i < count; i++) {
-        group[i]->done = 1;
-        apr_thread_cond_signal(group[i]->done_cond);
+        sem_post(&group[i]->done);
     }
-    apr_thread_mutex_unlock(w->lock);
 }
 
 static void *APR_THREAD_FUNC writer_main(apr_thread_t *thread, void *data)
@@ -151,9 +176,7 @@ static void *APR_THREAD_FUNC writer_main(apr_thread_t *thread, void *data)
     apr_pool_create(&pool, w->pool);
     while (!stop) {
         apr_thread_mutex_lock(w->lock);
-        if (!w->first && !w->stop) {
-            apr_thread_cond_timedwait(w->wake, w->lock, USAGE_FLUSH_INTERVAL);
-        }
+        wait_for_steps(w);
         count = take_group(w, group);
         stop = w->stop && count == 0;
         apr_thread_mutex_unlock(w->lock);
@@ -174,30 +197,59 @@ static void *APR_THREAD_FUNC writer_main(apr_thread_t *thread, void *data)
     return NULL;
 }
 
-wf_status_t wf_step_writer_commit(wf_ctx_t *ctx, wf_step_writer_t *w, wf_step_t *step)
+void wf_step_writer_expect(wf_step_writer_t *w, int change)
 {
-    waiter_t me = {step, NULL, 0, NULL};
+    int wake;
 
-    if (apr_thread_cond_create(&me.done_cond, ctx->pool) != APR_SUCCESS) {
-        return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0410) "no condition variable for a step");
-    }
     apr_thread_mutex_lock(w->lock);
-    if (w->stop) {
-        apr_thread_mutex_unlock(w->lock);
-        return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0411) "the server is stopping");
-    }
-    if (w->last) {
-        w->last->next = &me;
-    } else {
-        w->first = &me;
+    w->expected += change;
+    wake = w->expected == 0 && w->idle && w->first;
+    apr_thread_mutex_unlock(w->lock);
+    if (wake) {
         apr_thread_cond_signal(w->wake);
     }
-    w->last = &me;
-    /* No deadline here: the writer's own waits are bounded, and the step's memory is ours. */
-    while (!me.done) {
-        apr_thread_cond_wait(me.done_cond, w->lock);
+}
+
+/* 0: the server is stopping. */
+static int enqueue(wf_step_writer_t *w, waiter_t *waiter)
+{
+    int stop, wake;
+
+    apr_thread_mutex_lock(w->lock);
+    stop = w->stop;
+    if (!stop) {
+        if (w->last) {
+            w->last->next = waiter;
+        } else {
+            w->first = waiter;
+        }
+        w->last = waiter;
+        w->queued++;
+        w->expected--; /* it is here */
     }
+    /* The first step ends the thread's sleep; those after it only if it is worth starting now. */
+    wake = w->idle && (w->queued == 1 || w->expected == 0 || w->queued >= GROUP_MAX);
     apr_thread_mutex_unlock(w->lock);
+    if (wake) {
+        apr_thread_cond_signal(w->wake);
+    }
+    return !stop;
+}
+
+wf_status_t wf_step_writer_commit(wf_ctx_t *ctx, wf_step_writer_t *w, wf_step_t *step)
+{
+    waiter_t me = {.step = step};
+
+    sem_init(&me.done, 0, 0);
+    if (!enqueue(w, &me)) {
+        sem_destroy(&me.done);
+        return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0411) "the server is stopping");
+    }
+    /* No deadline here: the writer's own waits are bounded, and the step's memory is ours. */
+    while (sem_wait(&me.done) != 0 && errno == EINTR) {
+    }
+    sem_destroy(&me.done);
+    wf_step_writer_expect(w, 1);
     if (step->status != WF_OK && step->status != WF_ECONFLICT) {
         wf_metric_add(w->metrics, WF_METRIC_STEP_FAILURES, 1);
     }
