@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* A step may hold a reply of 10 MiB beside 256 KiB of answers; a group that is larger goes step by step. */
+#define STEPS_MAX (32 * 1024 * 1024)
+
 wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t *store,
                             const char *company_id, const char *token_hash)
 {
@@ -58,23 +61,94 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     return step;
 }
 
-static void read_outcome(wf_step_t *step, const wf_pg_result_t *res)
+static void set_conflict(wf_step_t *step, const wf_pg_result_t *res, int row)
 {
-    const char *outcome = wf_pg_rows(res) == 1 ? wf_pg_cell(res, 0, 0) : NULL;
-    const char *stored;
+    const char *stored = wf_pg_cell(res, row, 1);
 
-    if (outcome && strcmp(outcome, "committed") == 0) {
-        step->status = WF_OK;
-    } else if (outcome && strcmp(outcome, "conflict") == 0) {
-        step->status = WF_ECONFLICT;
-        stored = wf_pg_cell(res, 0, 1);
-        if (stored) {
-            step->stored_len = wf_pg_cell_len(res, 0, 1);
-            step->stored = apr_pstrmemdup(step->ctx->pool, stored, step->stored_len);
-        }
-    } else {
-        step->status = WF_EINTERNAL;
+    step->status = WF_ECONFLICT;
+    if (stored) {
+        step->stored_len = wf_pg_cell_len(res, row, 1);
+        step->stored = apr_pstrmemdup(step->ctx->pool, stored, step->stored_len);
     }
+}
+
+static wf_status_t commit_one(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_step_t *step)
+{
+    wf_pg_result_t *res;
+    const char *outcome;
+    wf_status_t st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_SESSION_STEP), step->params);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    outcome = wf_pg_rows(res) == 1 ? wf_pg_cell(res, 0, 0) : NULL;
+    if (!outcome) {
+        return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0403) "session_step answered nothing");
+    }
+    step->status = WF_OK;
+    if (strcmp(outcome, "committed") != 0) {
+        set_conflict(step, res, 0);
+    }
+    return WF_OK;
+}
+
+/* The parameters of all steps as one array in PostgreSQL's text form. */
+static const char *array_of(wf_ctx_t *ctx, wf_step_t **steps, int count)
+{
+    wf_buf_t out;
+    const char *p;
+    int i, j;
+
+    wf_buf_init(&out, ctx->pool, 4096 * (size_t)count, STEPS_MAX);
+    for (i = 0; i < count; i++) {
+        for (j = 0; j < WF_STEP_PARAMS; j++) {
+            wf_buf_putc(&out, i + j == 0 ? '{' : ',');
+            if (!steps[i]->params[j]) {
+                wf_buf_add(&out, "NULL", 4);
+                continue;
+            }
+            wf_buf_putc(&out, '"');
+            for (p = steps[i]->params[j]; *p;) {
+                size_t plain = strcspn(p, "\"\\");
+                wf_buf_add(&out, p, plain);
+                p += plain;
+                if (*p) {
+                    wf_buf_putc(&out, '\\');
+                    wf_buf_putc(&out, *p++);
+                }
+            }
+            wf_buf_putc(&out, '"');
+        }
+    }
+    wf_buf_putc(&out, '}');
+    return out.failed ? NULL : out.data;
+}
+
+static wf_status_t commit_many(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_step_t **steps, int count)
+{
+    const wf_pg_param_t params[] = {array_of(ctx, steps, count)};
+    wf_pg_result_t *res;
+    wf_status_t st;
+    int64_t number;
+    int i;
+
+    if (!params[0]) {
+        return wf_fail(ctx, WF_ELIMIT, WFLOGNO(0404) "a group of steps is over %d bytes: one by one",
+                       STEPS_MAX);
+    }
+    st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_SESSION_STEPS), params);
+    if (st != WF_OK) {
+        return st;
+    }
+    for (i = 0; i < count; i++) {
+        steps[i]->status = WF_OK;
+    }
+    for (i = 0; i < wf_pg_rows(res); i++) {
+        if (wf_parse_int(&number, wf_pg_cell(res, i, 0), 0, count - 1)) {
+            set_conflict(steps[number], res, i);
+        }
+    }
+    return WF_OK;
 }
 
 /* One transaction, one round trip. The steps' own status is set only on WF_OK. *again: certainly nothing was
@@ -83,24 +157,13 @@ static wf_status_t commit_once(wf_ctx_t *ctx, int *again, const wf_store_t *stor
                                wf_step_t **steps, int count)
 {
     wf_pg_conn_t *conn = NULL;
-    wf_pg_pipe_t *pipe;
     wf_status_t st;
-    int i;
 
     *again = 0;
     if ((st = wf_pg_acquire(ctx, &conn, store->pg)) != WF_OK) {
         return st;
     }
-    pipe = wf_pg_pipe(ctx, conn);
-    for (i = 0; i < count && st == WF_OK; i++) {
-        st = wf_pg_pipe_add(ctx, pipe, wf_sql(WF_SQL_SESSION_STEP), steps[i]->params);
-    }
-    if (st == WF_OK) {
-        st = wf_pg_pipe_run(ctx, pipe);
-    }
-    for (i = 0; i < count && st == WF_OK; i++) {
-        read_outcome(steps[i], wf_pg_pipe_result(pipe, i));
-    }
+    st = count == 1 ? commit_one(ctx, conn, steps[0]) : commit_many(ctx, conn, steps, count);
     *again = st == WF_EUNAVAIL && wf_pg_retryable(conn);
     wf_pg_release(store->pg, conn);
     return st;

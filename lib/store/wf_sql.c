@@ -399,6 +399,9 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " $4::uuid, $5, $6::int, $7, $8::bigint, $9, $10, $11::json, $12, $13::bigint,"
          " $14::boolean, $15::json) s",
          15},
+    [WF_SQL_SESSION_STEPS] = {"session_steps",
+                              "select s.number, s.stored from wflows.session_steps($1::text[]) s",
+                              1},
     [WF_SQL_SESSION_LOAD] = {"session_load", "select wflows.session_load($1::uuid, $2)", 2},
     [WF_SQL_FLOW_ERROR_EVENT] = {"flow_error_event",
                                  "select wflows.flow_error_event($1::uuid, $2::uuid, $3,"
