@@ -34,29 +34,57 @@ static size_t encode(char *out, const unsigned char *in, size_t len, const char 
     return (size_t)(o - out);
 }
 
-static int value_of(unsigned char c, char c62, char c63)
+/* A character's value plus one; 0: not of the alphabet. */
+/* clang-format off */
+static const unsigned char standard_values[256] = {
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, 63,  0,  0,  0, 64,
+    53, 54, 55, 56, 57, 58, 59, 60, 61, 62,  0,  0,  0,  0,  0,  0,
+     0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15,
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,  0,  0,  0,  0,  0,
+     0, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+    42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,  0,  0,  0,  0,  0,
+};
+static const unsigned char urlsafe_values[256] = {
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, 63,  0,  0,
+    53, 54, 55, 56, 57, 58, 59, 60, 61, 62,  0,  0,  0,  0,  0,  0,
+     0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15,
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,  0,  0,  0,  0, 64,
+     0, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+    42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,  0,  0,  0,  0,  0,
+};
+/* clang-format on */
+
+static size_t decode_rest(unsigned char *o, const unsigned char *in, size_t len,
+                          const unsigned char *values)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    unsigned a, b, c;
+
+    if (len == 0) {
+        return 0;
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
+    a = values[in[0]];
+    b = values[in[1]];
+    c = len == 3 ? values[in[2]] : 1;
+    if (!a || !b || !c) {
+        return SIZE_MAX;
     }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
+    o[0] = (unsigned char)((a - 1) << 2 | (b - 1) >> 4);
+    if (len == 3) {
+        o[1] = (unsigned char)((b - 1) << 4 | (c - 1) >> 2);
     }
-    if (c == (unsigned char)c62) {
-        return 62;
-    }
-    return c == (unsigned char)c63 ? 63 : -1;
+    return len - 1;
 }
 
-static int decode(unsigned char *out, size_t *out_len, const char *text, size_t len, char c62,
-                  char c63)
+static int decode(unsigned char *out, size_t *out_len, const char *text, size_t len,
+                  const unsigned char *values)
 {
+    const unsigned char *in = (const unsigned char *)text;
     unsigned char *o = out;
-    uint32_t v = 0;
-    size_t n = 0, i;
+    size_t rest;
 
     *out_len = 0;
     if (len > 0 && len % 4 == 0 && text[len - 1] == '=') {
@@ -65,27 +93,21 @@ static int decode(unsigned char *out, size_t *out_len, const char *text, size_t 
     if (len % 4 == 1) {
         return 0;
     }
-    for (i = 0; i < len; i++) {
-        int d = value_of((unsigned char)text[i], c62, c63);
-        if (d < 0) {
+    for (; len >= 4; len -= 4, in += 4) {
+        unsigned a = values[in[0]], b = values[in[1]], c = values[in[2]], d = values[in[3]];
+        uint32_t v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        if (!a || !b || !c || !d) {
             return 0;
         }
-        v = v << 6 | (uint32_t)d;
-        if (++n == 4) {
-            *o++ = (unsigned char)(v >> 16);
-            *o++ = (unsigned char)(v >> 8);
-            *o++ = (unsigned char)v;
-            n = 0;
-            v = 0;
-        }
+        *o++ = (unsigned char)(v >> 16);
+        *o++ = (unsigned char)(v >> 8);
+        *o++ = (unsigned char)v;
     }
-    if (n == 2) {
-        *o++ = (unsigned char)(v >> 4);
-    } else if (n == 3) {
-        *o++ = (unsigned char)(v >> 10);
-        *o++ = (unsigned char)(v >> 2);
+    rest = decode_rest(o, in, len, values);
+    if (rest == SIZE_MAX) {
+        return 0;
     }
-    *out_len = (size_t)(o - out);
+    *out_len = (size_t)(o - out) + rest;
     return 1;
 }
 
@@ -112,10 +134,10 @@ char *wf_base64url(apr_pool_t *pool, const void *data, size_t len)
 
 int wf_base64_decode(unsigned char *out, size_t *out_len, const char *text, size_t len)
 {
-    return decode(out, out_len, text, len, '+', '/');
+    return decode(out, out_len, text, len, standard_values);
 }
 
 int wf_base64url_decode(unsigned char *out, size_t *out_len, const char *text, size_t len)
 {
-    return decode(out, out_len, text, len, '-', '_');
+    return decode(out, out_len, text, len, urlsafe_values);
 }

@@ -19,6 +19,29 @@ START_TEST(base64_accepts_missing_padding_and_refuses_other_characters)
 }
 END_TEST
 
+START_TEST(base64_goes_both_ways_for_every_length_and_byte)
+{
+    unsigned char in[256], out[WF_BASE64_MAX(WF_BASE64_LEN(256))];
+    size_t len, n;
+
+    for (n = 0; n < sizeof(in); n++) {
+        in[n] = (unsigned char)(n * 7 + 1);
+    }
+    for (n = 0; n <= sizeof(in); n++) {
+        const char *standard = wf_base64(test_pool, in, n), *url = wf_base64url(test_pool, in, n);
+        ck_assert(wf_base64_decode(out, &len, standard, strlen(standard)));
+        ck_assert(len == n && memcmp(in, out, n) == 0);
+        ck_assert(wf_base64url_decode(out, &len, url, strlen(url)));
+        ck_assert(len == n && memcmp(in, out, n) == 0);
+    }
+    for (n = 1; n < 256; n++) {
+        char text[4] = {'A', 'A', 'A', (char)n};
+        int known = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=", (int)n) != NULL;
+        ck_assert_int_eq(wf_base64_decode(out, &len, text, 4), known);
+    }
+}
+END_TEST
+
 START_TEST(a_slug_is_what_the_design_says)
 {
     ck_assert(wf_slug_is("a"));
@@ -95,6 +118,7 @@ int main(void)
     TCase *tc = wf_test_case(s, "base");
 
     tcase_add_test(tc, base64_accepts_missing_padding_and_refuses_other_characters);
+    tcase_add_test(tc, base64_goes_both_ways_for_every_length_and_byte);
     tcase_add_test(tc, a_slug_is_what_the_design_says);
     tcase_add_test(tc, a_buffer_refuses_to_grow_past_its_maximum_and_says_so_once);
     tcase_add_test(tc, utf8_refuses_overlong_forms_surrogates_and_nul);
