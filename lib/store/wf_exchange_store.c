@@ -8,7 +8,8 @@
 /* Session, plan and the month's count in one round trip. A session names its flow and version, so the
  * script follows it. KEYS: session, use, generation. ARGV: with session (0/1), prefix of flow keys, flow name,
  * version (0: active), default flow, count use (0/1), TTL of use.
- * Answers {record, name, version, plan, generation}; false where there is none. */
+ * Answers {record, name, version, plan, generation}; false where there is none. The generation matters only
+ * to whoever has to load the plan. */
 const char wf_exchange_lua[] =
     "local s = ARGV[1] == '1' and redis.call('GET', KEYS[1])\n"
     "local name, ver = ARGV[3], ARGV[4]\n"
@@ -23,6 +24,7 @@ const char wf_exchange_lua[] =
     "if ARGV[6] == '1' then\n"
     "  if redis.call('HINCRBY', KEYS[2], 'n', 1) == 1 then redis.call('EXPIRE', KEYS[2], ARGV[7]) end\n"
     "end\n"
+    "if plan then return {s, name, ver, plan, '0'} end\n"
     "return {s, name, ver, plan, redis.call('GET', KEYS[3]) or '0'}\n";
 
 /* KEYS: flow, generation. ARGV: generation, ttl, version, plan, is active (0/1). */
