@@ -141,7 +141,7 @@ sub start_servers {
     step('Redis', "read $run/redis/redis.log", sub { $stack->redis->start; "127.0.0.1:$stack->{redis}{port}" });
     step('database, roles, configuration', "remove $run to begin anew (its data is lost)",
         sub { $stack->create_database->write_conf });
-    step('wflowsctl migrate', "WFLOWSCTL_CONFIG=$run/ctl.conf $stack->{ctl} doctor", sub {
+    step('wflowsctl migrate', "if the schema of this tree was edited since: ./run-demo stop, remove $run (its data is lost), ./run-demo", sub {
         my $report = $stack->ctl('migrate');
         "schema version $report->{schema_version}, $report->{applied} applied";
     });

@@ -227,7 +227,7 @@ sub _cost {
 
 sub warm_up {
     my ($self) = @_;
-    $self->phase($_, RSA_ENOUGH, seconds => 4) for qw(ping data_exchange);
+    $self->phase($_, RSA_ENOUGH, seconds => 10) for qw(ping INIT data_exchange);
 }
 
 # ---- many companies -----------------------------------------------------------------------------------------------
