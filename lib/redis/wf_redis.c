@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define BATCH_MAX ((size_t)64 * 1024 * 1024)
+/* A connection that was used this recently is taken for alive: when it is dead, the write tells. */
+#define FRESH apr_time_from_sec(1)
 
 typedef struct {
     size_t start, len; /* in the batch's bytes */
@@ -137,35 +139,6 @@ int wf_redis_add_script(wf_redis_batch_t *batch, const wf_redis_script_t *script
 
 /* ---- running it --------------------------------------------------------------------------- */
 
-static void copy_reply(apr_pool_t *pool, wf_redis_reply_t *to, const redisReply *from)
-{
-    size_t i;
-
-    memset(to, 0, sizeof(*to));
-    switch (from->type) {
-    case REDIS_REPLY_NIL:
-        to->type = WF_REDIS_NIL;
-        break;
-    case REDIS_REPLY_INTEGER:
-        to->type = WF_REDIS_INT;
-        to->n = from->integer;
-        break;
-    case REDIS_REPLY_ARRAY:
-        to->type = WF_REDIS_ARRAY;
-        to->count = from->elements;
-        to->items = apr_palloc(pool, (from->elements + 1) * sizeof(*to->items));
-        for (i = 0; i < from->elements; i++) {
-            copy_reply(pool, &to->items[i], from->element[i]);
-        }
-        break;
-    default:
-        to->type = WF_REDIS_TEXT;
-        to->is_error = from->type == REDIS_REPLY_ERROR;
-        to->text = apr_pstrmemdup(pool, from->str, from->len);
-        to->len = from->len;
-    }
-}
-
 static int begins_with(const wf_redis_reply_t *reply, const char *word)
 {
     return reply->is_error && strncmp(reply->text, word, strlen(word)) == 0;
@@ -199,6 +172,7 @@ static wf_status_t fail_trip(wf_ctx_t *ctx, wf_redis_t *redis, const trip_t *tri
     apr_interval_time_t waited = wf_monotonic() - trip->started;
 
     if (got == WF_REDIS_LOST) {
+        redis->lost_at = wf_monotonic();
         return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0100) "Redis: connection lost%s%s",
                        trip->conn->redis->err ? ": " : "", trip->conn->redis->errstr);
     }
@@ -217,13 +191,7 @@ static wf_status_t travel(wf_ctx_t *ctx, wf_redis_reply_t *replies, wf_redis_t *
     int i;
 
     for (i = 0; i < count && got == WF_REDIS_DONE; i++) {
-        redisReply *reply;
-
-        got = wf_redis_receive(&reply, trip->conn, trip->end);
-        if (got == WF_REDIS_DONE) {
-            copy_reply(ctx->pool, &replies[i], reply);
-            freeReplyObject(reply);
-        }
+        got = wf_redis_receive(&replies[i], trip->conn, ctx->pool, trip->end);
     }
     if (got != WF_REDIS_DONE) {
         return fail_trip(ctx, redis, trip, got);
@@ -283,6 +251,12 @@ static wf_status_t rerun_scripts(wf_ctx_t *ctx, wf_redis_batch_t *batch, trip_t 
     return st;
 }
 
+/* One that died has company (the server was restarted), so none used before it is trusted. */
+static int is_trusted(const wf_redis_t *redis, const wf_redis_conn_t *conn)
+{
+    return conn->used > redis->lost_at && wf_monotonic() - conn->used < FRESH;
+}
+
 /* A live one: those that died while idle (the server was restarted) are replaced unseen. */
 static wf_status_t acquire(wf_ctx_t *ctx, wf_redis_conn_t **out, wf_redis_t *redis)
 {
@@ -292,7 +266,7 @@ static wf_status_t acquire(wf_ctx_t *ctx, wf_redis_conn_t **out, wf_redis_t *red
         wf_status_t st = wf_pool_acquire(ctx, &resource, &fresh, redis->pool);
 
         *out = resource;
-        if (st != WF_OK || fresh || wf_redis_conn_is_alive(*out)) {
+        if (st != WF_OK || fresh || is_trusted(redis, *out) || wf_redis_conn_is_alive(*out)) {
             return st;
         }
         wf_log(ctx, WF_LOG_INFO, WFLOGNO(0104) "Redis closed an idle connection; it is replaced");
@@ -314,7 +288,7 @@ static wf_status_t run_once(wf_ctx_t *ctx, int *unsent, wf_redis_batch_t *batch)
     if ((st = acquire(ctx, &trip.conn, redis)) != WF_OK) {
         return st;
     }
-    trip.started = wf_monotonic();
+    trip.started = trip.conn->used = wf_monotonic();
     trip.end = trip.started + wf_time_left(ctx, redis->conf.command_timeout);
     st = travel(ctx, batch->replies, redis, &trip, batch->out.data, batch->out.len,
                 batch->commands->nelts);
@@ -322,7 +296,8 @@ static wf_status_t run_once(wf_ctx_t *ctx, int *unsent, wf_redis_batch_t *batch)
     if (st == WF_OK) {
         st = rerun_scripts(ctx, batch, &trip);
     }
-    wf_pool_release(redis->pool, trip.conn, st != WF_OK);
+    /* A failure may have left a reply half read, with pointers into this batch's pool. */
+    wf_pool_release(redis->pool, trip.conn, st != WF_OK || !wf_redis_conn_is_settled(trip.conn));
     return st;
 }
 

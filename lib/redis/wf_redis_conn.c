@@ -27,8 +27,13 @@ int wf_redis_wait(const redisContext *redis, short events, apr_time_t end)
 
 redisContext *wf_redis_start(const wf_redis_url_t *url)
 {
-    return url->path ? redisConnectUnixNonBlock(url->path)
-                     : redisConnectNonBlock(url->host, url->port);
+    redisContext *redis = url->path ? redisConnectUnixNonBlock(url->path)
+                                    : redisConnectNonBlock(url->host, url->port);
+
+    if (redis) {
+        wf_redis_reader_prepare(redis->reader);
+    }
+    return redis;
 }
 
 int wf_redis_connect_error(const redisContext *redis)
@@ -68,20 +73,18 @@ wf_redis_outcome_t wf_redis_send(size_t *sent, wf_redis_conn_t *conn, const char
     return WF_REDIS_DONE;
 }
 
-wf_redis_outcome_t wf_redis_receive(redisReply **out, wf_redis_conn_t *conn, apr_time_t end)
+wf_redis_outcome_t wf_redis_receive(wf_redis_reply_t *out, wf_redis_conn_t *conn, apr_pool_t *pool,
+                                    apr_time_t end)
 {
+    wf_redis_maker_t maker = {.pool = pool, .root = out, .left = WF_REDIS_REPLY_MAX};
     redisContext *redis = conn->redis;
 
-    *out = NULL;
+    memset(out, 0, sizeof(*out));
     for (;;) {
-        void *reply = NULL;
+        int got = wf_redis_read_reply(redis, &maker);
 
-        if (redisGetReplyFromReader(redis, &reply) != REDIS_OK) {
-            return WF_REDIS_LOST;
-        }
-        if (reply) {
-            *out = reply;
-            return WF_REDIS_DONE;
+        if (got != 0) {
+            return got > 0 ? WF_REDIS_DONE : WF_REDIS_LOST;
         }
         if (!wf_redis_wait(redis, POLLIN, end)) {
             return WF_REDIS_SILENT;
@@ -114,16 +117,15 @@ static wf_status_t greet(wf_ctx_t *ctx, wf_redis_conn_t *conn, const wf_redis_he
     int i;
 
     for (i = 0; i < hello->commands && got == WF_REDIS_DONE && st == WF_OK; i++) {
-        redisReply *reply;
+        wf_redis_reply_t reply;
 
-        got = wf_redis_receive(&reply, conn, end);
+        got = wf_redis_receive(&reply, conn, ctx->pool, end);
         if (got == WF_REDIS_DONE) {
-            const char *text = wf_redis_hello_refused(reply);
+            const char *text = wf_redis_hello_refused(&reply);
 
             if (text) {
                 st = refused(ctx, text);
             }
-            freeReplyObject(reply);
         }
     }
     if (got == WF_REDIS_DONE) {
@@ -192,4 +194,9 @@ int wf_redis_conn_is_alive(const wf_redis_conn_t *conn)
 
     /* Redis says nothing unasked: bytes that wait here would be taken for the next reply. */
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+int wf_redis_conn_is_settled(const wf_redis_conn_t *conn)
+{
+    return conn->redis->reader->pos == conn->redis->reader->len;
 }

@@ -19,6 +19,8 @@ struct wf_redis_feed_t {
     wf_redis_hello_t hello;
     feed_state_t state;
     wf_redis_conn_t conn;
+    wf_redis_reply_t reply;
+    wf_redis_maker_t maker; /* its pool is cleared after each reply */
     size_t hello_sent;
     int hello_unread;
     apr_time_t started;  /* connecting since */
@@ -40,6 +42,7 @@ static apr_status_t destroy(void *data)
     if (feed->conn.redis) {
         redisFree(feed->conn.redis);
     }
+    apr_pool_destroy(feed->maker.pool);
     free(feed->pending);
     return APR_SUCCESS;
 }
@@ -57,6 +60,11 @@ wf_status_t wf_redis_feed_make(wf_ctx_t *ctx, wf_redis_feed_t **out, apr_pool_t 
     feed->conf = *conf;
     feed->conf.url = NULL;
     wf_redis_hello_make(&feed->hello, pool, &feed->url);
+    /* With an allocator of its own: the writer's thread fills it. */
+    if (apr_pool_create_unmanaged(&feed->maker.pool) != APR_SUCCESS) {
+        abort();
+    }
+    feed->maker.root = &feed->reply;
     apr_pool_cleanup_register(pool, feed, destroy, apr_pool_cleanup_null);
     *out = feed;
     return WF_OK;
@@ -117,6 +125,13 @@ static void complain(wf_ctx_t *ctx, wf_redis_feed_t *feed, const char *what)
     feed->unsaid = 0;
 }
 
+/* Between two replies only: the reader points into the pool while it is in the middle of one. */
+static void expect_reply(wf_redis_feed_t *feed)
+{
+    apr_pool_clear(feed->maker.pool);
+    feed->maker.left = WF_REDIS_REPLY_MAX;
+}
+
 static void hang_up(wf_redis_feed_t *feed)
 {
     if (feed->conn.redis) {
@@ -170,6 +185,7 @@ static const char *start(wf_redis_feed_t *feed)
     if (feed->conn.redis->err) {
         return feed->conn.redis->errstr;
     }
+    expect_reply(feed);
     feed->state = FEED_CONNECTING;
     feed->started = now;
     feed->hello_sent = 0;
@@ -200,23 +216,19 @@ static const char *finish_connecting(wf_redis_feed_t *feed)
 /* NULL, or why the connection cannot go on. */
 static const char *take_replies(wf_ctx_t *ctx, wf_redis_feed_t *feed)
 {
-    void *reply = NULL;
-
-    while (redisGetReplyFromReader(feed->conn.redis, &reply) == REDIS_OK && reply) {
-        const redisReply *r = reply;
+    while (wf_redis_read_reply(feed->conn.redis, &feed->maker) > 0) {
         int refused = 0;
 
         if (feed->hello_unread > 0) {
             feed->hello_unread--;
-            refused = wf_redis_hello_refused(r) != NULL;
+            refused = wf_redis_hello_refused(&feed->reply) != NULL;
         } else {
             feed->unread--;
         }
-        if (r->type == REDIS_REPLY_ERROR) {
-            complain(ctx, feed, r->str);
+        if (feed->reply.is_error) {
+            complain(ctx, feed, feed->reply.text);
         }
-        freeReplyObject(reply);
-        reply = NULL;
+        expect_reply(feed);
         if (refused) {
             return "the server refused the connection";
         }

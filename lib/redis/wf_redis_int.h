@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-/* More unread bytes than this are no reply of ours. */
+/* More unread bytes than this are no reply of ours, nor is one that needs more memory. */
 #define WF_REDIS_REPLY_MAX ((size_t)64 * 1024 * 1024)
 
 /* ---- wf_redis_url.c ---- */
@@ -43,12 +43,29 @@ typedef struct {
 void wf_redis_hello_make(wf_redis_hello_t *out, apr_pool_t *pool, wf_redis_url_t *url);
 /* NULL if the reply to its n-th command allows to go on, else the server's text. PING is last: a
  * server that still loads its data refuses it. */
-const char *wf_redis_hello_refused(const redisReply *reply);
+const char *wf_redis_hello_refused(const wf_redis_reply_t *reply);
+
+/* ---- wf_redis_reply.c ---- */
+
+/* Where the reply that is being read goes. The reader points to it and into its pool until the
+ * reply is complete: a connection with a reply half read is closed before they go. */
+typedef struct {
+    apr_pool_t *pool;
+    wf_redis_reply_t *root;
+    size_t left; /* memory it may still take */
+} wf_redis_maker_t;
+
+/* Once for each connection. */
+void wf_redis_reader_prepare(redisReader *reader);
+/* From what was received: 1 a complete reply stands in maker->root, 0 more is needed, -1 it is
+ * nothing that Redis says. */
+int wf_redis_read_reply(redisContext *redis, wf_redis_maker_t *maker);
 
 /* ---- wf_redis_conn.c ---- */
 
 typedef struct {
     redisContext *redis; /* non-blocking */
+    apr_time_t used;     /* when the last batch over it began, monotonic; 0: none did */
 } wf_redis_conn_t;
 
 typedef enum { WF_REDIS_DONE, WF_REDIS_LOST, WF_REDIS_SILENT } wf_redis_outcome_t;
@@ -57,6 +74,8 @@ wf_status_t wf_redis_conn_open(wf_ctx_t *ctx, void **resource, void *baton);
 void wf_redis_conn_close(void *resource, void *baton);
 /* Without a round trip: whether the server has hung up. */
 int wf_redis_conn_is_alive(const wf_redis_conn_t *conn);
+/* Whether all that was received belonged to replies that were asked for. */
+int wf_redis_conn_is_settled(const wf_redis_conn_t *conn);
 
 /* Begins to connect, without waiting. NULL: no memory. */
 redisContext *wf_redis_start(const wf_redis_url_t *url);
@@ -68,8 +87,10 @@ void wf_redis_no_delay(const redisContext *redis);
 
 wf_redis_outcome_t wf_redis_send(size_t *sent, wf_redis_conn_t *conn, const char *data, size_t len,
                                  apr_time_t end);
-/* The caller frees the reply. */
-wf_redis_outcome_t wf_redis_receive(redisReply **out, wf_redis_conn_t *conn, apr_time_t end);
+/* What *out points to lives in `pool`. Unless it is WF_REDIS_DONE, the connection must be closed
+ * while `pool` and *out live. */
+wf_redis_outcome_t wf_redis_receive(wf_redis_reply_t *out, wf_redis_conn_t *conn, apr_pool_t *pool,
+                                    apr_time_t end);
 
 /* ---- wf_redis.c ---- */
 
@@ -79,6 +100,7 @@ struct wf_redis_t {
     wf_redis_hello_t hello;
     wf_pool_t *pool;
     atomic_uint_fast64_t round_trips, failures;
+    _Atomic apr_time_t lost_at; /* a connection was last found dead then, monotonic */
 };
 
 #endif

@@ -105,11 +105,11 @@ void wf_redis_hello_make(wf_redis_hello_t *out, apr_pool_t *pool, wf_redis_url_t
     explicit_bzero(url->password, strlen(url->password));
 }
 
-const char *wf_redis_hello_refused(const redisReply *reply)
+const char *wf_redis_hello_refused(const wf_redis_reply_t *reply)
 {
     /* The name is for the operator's eyes; an ACL that forbids CLIENT shall not stop us. */
-    if (reply->type != REDIS_REPLY_ERROR || strncmp(reply->str, "NOPERM", 6) == 0) {
+    if (!reply->is_error || strncmp(reply->text, "NOPERM", 6) == 0) {
         return NULL;
     }
-    return reply->str;
+    return reply->text;
 }

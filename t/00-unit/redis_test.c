@@ -131,6 +131,29 @@ START_TEST(big_values_and_long_batches_go_through)
 }
 END_TEST
 
+START_TEST(arrays_within_arrays_keep_their_order)
+{
+    const wf_redis_reply_t *r =
+        ask(connected(), "EVAL", "return {1, {2, 'x', {}, {'deep', -3}}, false, {err = 'MINE no'}}",
+            "0");
+    const wf_redis_reply_t *inner;
+
+    ck_assert_uint_eq(r->count, 4);
+    ck_assert_int_eq(r->items[0].n, 1);
+    ck_assert_int_eq(r->items[2].type, WF_REDIS_NIL);
+    ck_assert_int_eq(r->items[3].is_error, 1);
+    ck_assert_ptr_nonnull(strstr(r->items[3].text, "MINE no"));
+    inner = &r->items[1];
+    ck_assert_uint_eq(inner->count, 4);
+    ck_assert_int_eq(inner->items[0].n, 2);
+    ck_assert_str_eq(inner->items[1].text, "x");
+    ck_assert_int_eq(inner->items[2].type, WF_REDIS_ARRAY);
+    ck_assert_uint_eq(inner->items[2].count, 0);
+    ck_assert_str_eq(inner->items[3].items[0].text, "deep");
+    ck_assert_int_eq(inner->items[3].items[1].n, -3);
+}
+END_TEST
+
 START_TEST(a_script_is_loaded_when_the_server_does_not_know_it)
 {
     wf_redis_t *redis = connected();
@@ -414,6 +437,36 @@ START_TEST(a_feed_delivers_without_waiting_and_reports_errors)
 }
 END_TEST
 
+START_TEST(a_feed_reads_replies_that_come_in_pieces)
+{
+    wf_redis_conf_t conf = usual();
+    wf_redis_t *redis = connected();
+    wf_redis_feed_t *feed;
+    char *big = apr_pcalloc(test_pool, 300001);
+    int i;
+
+    memset(big, 'b', 300000);
+    ask(redis, "SET", "big", big);
+    test_ctx->log = (wf_log_t){WF_LOG_WARNING, keep_line, NULL};
+    lines = 0;
+    ck_assert_int_eq(wf_redis_feed_make(test_ctx, &feed, test_pool, &conf), WF_OK);
+    for (i = 0; i < 50; i++) {
+        feed_words(feed, "GET", "big", NULL);
+        feed_words(feed, "LPUSH", "big", "error");
+        flush(feed, WF_OK);
+        apr_sleep(MS(i % 3));
+    }
+    feed_words(feed, "SET", "end", "reached");
+    for (i = 0; i < 200 && ask(redis, "GET", "end", NULL)->type == WF_REDIS_NIL; i++) {
+        flush(feed, WF_OK);
+        apr_sleep(MS(10));
+    }
+    ck_assert_str_eq(wait_for(redis, "end"), "reached");
+    ck_assert_int_ge(lines, 1);
+    ck_assert_ptr_nonnull(strstr(last_line, "WRONGTYPE"));
+}
+END_TEST
+
 START_TEST(a_feed_never_waits_for_a_stalled_server_and_gives_up_in_the_end)
 {
     wf_redis_conf_t conf = usual();
@@ -557,6 +610,7 @@ int main(void)
     tcase_add_checked_fixture(tc, flush_all, NULL);
     tcase_add_test(tc, a_batch_is_one_round_trip_and_answers_in_order);
     tcase_add_test(tc, big_values_and_long_batches_go_through);
+    tcase_add_test(tc, arrays_within_arrays_keep_their_order);
     tcase_add_test(tc, a_script_is_loaded_when_the_server_does_not_know_it);
     tcase_add_test(tc, urls_are_checked_and_never_shown_with_their_password);
     tcase_add_test(tc, a_connection_authenticates_selects_and_names_itself);
@@ -566,6 +620,7 @@ int main(void)
     tcase_add_test(tc, a_restart_of_the_server_is_not_noticed_by_the_next_call);
     tcase_add_test(tc, a_connection_killed_by_the_operator_is_replaced_unseen);
     tcase_add_test(tc, a_feed_delivers_without_waiting_and_reports_errors);
+    tcase_add_test(tc, a_feed_reads_replies_that_come_in_pieces);
     tcase_add_test(tc, a_feed_never_waits_for_a_stalled_server_and_gives_up_in_the_end);
     tcase_add_test(tc, a_feed_comes_back_after_a_restart_and_does_not_flood_the_log);
     tcase_add_test(tc, threads_share_the_connections_and_get_their_own_answers);
