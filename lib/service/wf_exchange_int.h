@@ -14,8 +14,7 @@ typedef struct {
     wf_slice_t plain;
 } wf_exchange_t;
 
-/* Ends the exchange with a code and the reason for the log. Always returns its last argument's
- * place in the flow: callers `return` it. */
+/* Ends the exchange with a code and logs the reason; the caller returns. */
 void wf_exchange_end(wf_ctx_t *ctx, wf_exchange_t *x, wf_exchange_code_t code, wf_log_level_t level,
                      const char *reason);
 

@@ -94,7 +94,7 @@ void wf_exchange(wf_ctx_t *ctx, wf_exchange_out_t *out, const wf_service_t *serv
 
 /* ---- group commit (wf_step_writer.c) --------------------------------------------------------------------- */
 
-/* One thread per process that commits the steps of all request threads in groups: one pipelined
+/* One thread per process that commits the steps of all request threads in groups: one statement and
  * transaction over one connection, then one one-way write of the sessions to Redis. Ends with `pool`. */
 wf_status_t wf_step_writer_start(wf_ctx_t *ctx, wf_step_writer_t **out, apr_pool_t *pool,
                                  const wf_store_t *store, wf_redis_feed_t *feed,

@@ -1,7 +1,6 @@
 #include "store/wf_store.h"
 #include "store/wf_keys.h"
 #include "store/wf_scripts_int.h"
-#include "store/wf_sql.h"
 
 #include <string.h>
 

@@ -33,7 +33,6 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     const char *record;
 
     step->ctx = ctx;
-    step->company_id = s->company_id;
     record = wf_session_format(ctx->pool, s, NULL);
     step->cached = apr_psprintf(ctx->pool, "%s@%d\n%s", s->flow_name, s->flow_version, record);
     step->cached_len = strlen(step->cached);

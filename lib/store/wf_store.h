@@ -315,7 +315,6 @@ wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t 
 /* One step on its way to the database; made by the request's thread, filled by whoever commits it. */
 typedef struct wf_step_t {
     wf_pg_param_t params[WF_STEP_PARAMS];
-    const char *company_id;
     const char *redis_key, *cached; /* what the cache gets, under which key */
     size_t cached_len;
     int cache_ttl_s;
