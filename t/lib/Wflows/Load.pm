@@ -1,7 +1,8 @@
 package Wflows::Load;
 
-# Users who walk the appointment flow while a test breaks something. Each remembers what it was answered, so
-# that afterwards the database can be held against it: no wrong answer, no step lost that was answered with 200.
+# Users who walk the appointment flow while a test breaks something: as many connections as bench/run has, kept
+# open, each request sent as soon as the last is answered. Each user remembers what it was answered, so that
+# afterwards the database can be held against it: no wrong answer, no step lost that was answered with 200.
 
 use strict;
 use warnings;
@@ -13,10 +14,17 @@ use Wflows::Process qw(alive read_file wait_until);
 
 my $json = Cpanel::JSON::XS->new->utf8->canonical;
 
-# tenant, flow, workers (4), pause (0.01 s between requests), dir, name (tells the tokens of one load from another's)
+# A request without an answer, by what HTTP::Tiny says of it; what is in none of these counts as "no answer".
+my @troubles = (
+    [refused => qr/^Could not connect/],
+    [timeout => qr/^Timed out/],
+    [closed => qr/^(?:Unexpected end of stream|Socket closed by remote server|Could not (?:read from|write to) socket)/],
+);
+
+# tenant, flow, workers (24), dir, name (tells the tokens of one load from another's)
 sub start {
     my ($class, %o) = @_;
-    my $self = bless { workers => 4, pause => 0.01, name => 'load', %o }, $class;
+    my $self = bless { workers => 24, name => 'load', %o }, $class;
     $self->{stop_file} = "$self->{dir}/$self->{name}.stop";
     unlink $self->{stop_file};
     my $parent = $$;
@@ -54,55 +62,72 @@ sub _steps {
     );
 }
 
+sub _trouble {
+    my ($error) = @_;
+    my ($is) = grep { $error =~ $_->[1] } @troubles;
+    return $is ? $is->[0] : 'no answer';
+}
+
+# One walk with a token of its own, over the worker's one connection.
+sub _walk {
+    my ($self, $number, $client, $n) = @_;
+    my $token = "$self->{name}-$number-$n";
+    my ($acknowledged, $id, %seen) = (0, 0);
+    STEP: for my $step (_steps("user-$number-$n")) {
+        my ($action, $screen, $data, $right) = @$step;
+        my $request = $client->request($action, $screen, $data, token => $token);
+        for my $try (1 .. 400) {
+            my $request_id = "$token-" . ++$id;
+            my $begin = time;
+            my $r = $client->send($request, headers => { 'x-request-id' => $request_id });
+            my $took = time - $begin;
+            my $what = $r->{status} == 599 ? _trouble($r->{error}) : $r->{status};
+            $seen{$what}++;
+            $self->_note($number, { slow => $took, status => $what, token => $token }) if $took > 1;
+            if ($r->{status} == 200) {
+                $self->_note($number, { wrong => $r->{plain} // "not decrypted: $r->{body}", token => $token, asked => $request })
+                    unless $r->{answer} && eval { $right->($r->{answer}) };
+                $acknowledged++;
+                last;
+            }
+            # Nothing but these may happen: no answer, or a clean refusal that promises nothing was done.
+            if ($r->{status} == 599) {
+                $self->_note($number, { unanswered => $request_id, how => $r->{error} });
+            } elsif ($r->{status} != 503) {
+                $self->_note($number, { wrong => "status $r->{status}: $r->{body}", token => $token });
+            }
+            last STEP if -e $self->{stop_file};
+            sleep 0.05;
+        }
+    }
+    $self->_note($number, { token => $token, acknowledged => $acknowledged, seen => \%seen });
+}
+
 sub _work {
     my ($self, $number, $parent) = @_;
-    srand($number);
+    my $client = $self->{tenant}->client(flow => $self->{flow});
+    $client->{http}{timeout} = 8;
     for (my $n = 1; !-e $self->{stop_file} && getppid() == $parent; $n++) {
-        my $token = "$self->{name}-$number-$n";
-        my $client = $self->{tenant}->client(flow => $self->{flow}, token => $token);
-        $client->{http}{timeout} = 8;
-        my ($acknowledged, $last, %seen) = (0, 0);
-        STEP: for my $step (_steps("user-$number-$n")) {
-            my ($action, $screen, $data, $right) = @$step;
-            my $request = $client->request($action, $screen, $data);
-            for my $try (1 .. 400) {
-                my $begin = time;
-                my $r = $client->send($request);
-                my $took = time - $begin;
-                $seen{ $r->{status} }++;
-                $self->_note($number, { slow => $took, status => $r->{status}, token => $token }) if $took > 1;
-                if ($r->{status} == 200) {
-                    $self->_note($number, { wrong => $r->{plain} // "not decrypted: $r->{body}", token => $token, asked => $request })
-                        unless $r->{answer} && eval { $right->($r->{answer}) };
-                    $acknowledged++;
-                    last;
-                }
-                # Nothing but these may happen: no connection, or a clean refusal that promises nothing was done.
-                $self->_note($number, { wrong => "status $r->{status}: $r->{body}", token => $token })
-                    unless $r->{status} == 503 || $r->{status} == 599;
-                last STEP if -e $self->{stop_file};
-                sleep 0.05;
-            }
-            sleep $self->{pause};
-        }
-        $self->_note($number, { token => $token, acknowledged => $acknowledged, seen => \%seen });
+        $self->_walk($number, $client, $n);
     }
 }
 
-# Ends it. { walks, complete, seen {status => count}, wrong [..], slow [..], acknowledged {token => steps} }
+# Ends it. { walks, complete, seen {status or trouble => count}, wrong [..], slow [..], unanswered {request id => how},
+# acknowledged {token => steps} }
 sub stop {
     my ($self) = @_;
     open(my $fh, '>', $self->{stop_file});
     close($fh);
     wait_until(60, sub { !grep { alive($_) } @{ $self->{pids} } });
     kill 'KILL', grep { alive($_) } @{ $self->{pids} };
-    my %result = (walks => 0, complete => 0, seen => {}, wrong => [], slow => [], acknowledged => {});
+    my %result = (walks => 0, complete => 0, seen => {}, wrong => [], slow => [], unanswered => {}, acknowledged => {});
     for my $number (1 .. $self->{workers}) {
         next unless -e $self->_file($number);
         for my $line (split /\n/, read_file($self->_file($number))) {
             my $note = $json->decode($line);
             push @{ $result{wrong} }, $line if exists $note->{wrong};
             push @{ $result{slow} }, $note if exists $note->{slow};
+            $result{unanswered}{ $note->{unanswered} } = $note->{how} if exists $note->{unanswered};
             next unless exists $note->{acknowledged};
             $result{walks}++;
             $result{complete}++ if $note->{acknowledged} == 4;
@@ -111,6 +136,16 @@ sub stop {
         }
     }
     return \%result;
+}
+
+# What the client saw, for people.
+sub seen_text {
+    my ($self, $result) = @_;
+    my $n = 0;
+    $n += $_ for values %{ $result->{seen} };
+    my ($slowest) = sort { $b <=> $a } map { $_->{slow} } @{ $result->{slow} };
+    return "$n requests: " . join(', ', map { "$_: $result->{seen}{$_}" } sort keys %{ $result->{seen} })
+        . sprintf('; slowest %s', defined $slowest ? sprintf('%.1f s', $slowest) : 'under 1 s');
 }
 
 # Steps that were answered with 200 and that the database does not have: texts, none if all is well.

@@ -102,13 +102,14 @@ sub _ready {
     return $r->{rc} == 0;
 }
 
-# INT: what is running is rolled back, like `pg_ctl stop -m fast`.
+# INT: what is running is rolled back, like `pg_ctl stop -m fast`. QUIT: `-m immediate`, a crash as far as the next
+# start is concerned.
 sub stop {
     my ($self, $signal) = @_;
     return stop_pid($self->pid, $signal // 'INT', 30);
 }
 
-sub restart { my ($self) = @_; $self->stop; return $self->start }
+sub restart { my ($self, $signal) = @_; $self->stop($signal); return $self->start }
 
 # Freezes or thaws the postmaster and all its children, as a hung disk would.
 sub signal_all {
