@@ -1,11 +1,13 @@
 -- Roles, the schema, the list of migrations, plans.
 --
--- Four roles stand behind the wall between companies (DESIGN.md section 4):
+-- Five roles stand behind the wall between companies (DESIGN.md section 4):
 --   the owner        whoever migrates; owns every table and is never used at run time
 --   wflows_app       what httpd and wflowsctl connect as: sees the rows of the company in app.tenant_id
 --   wflows_platform  entered with SET LOCAL ROLE for what is above companies; sees every row
 --   wflows_lookup    owns the SECURITY DEFINER functions and nothing else; may only read what they read.
 --                    They are not the owner's, because the owner could also drop the wall.
+--   wflows_worker    the same for the functions by which background workers find work across companies:
+--                    reads what they read, and marks an outbox row as taken, nothing else
 -- Row security is forced, so the owner too sees rows only as a member of wflows_platform. A dump by an
 -- owner that is not a superuser needs pg_dump --enable-row-security.
 
@@ -21,7 +23,8 @@ begin
         select r.name, r.attributes
         from (values ('wflows_app', 'login noinherit'),
                      ('wflows_platform', 'nologin'),
-                     ('wflows_lookup', 'nologin')) as r (name, attributes)
+                     ('wflows_lookup', 'nologin'),
+                     ('wflows_worker', 'nologin')) as r (name, attributes)
         where not exists (select from pg_catalog.pg_roles p where p.rolname = r.name)
     loop
         begin
@@ -54,7 +57,7 @@ begin
         execute 'grant wflows_platform to wflows_app'
                 || case when v_modern then ' with inherit false, set true' else '' end;
     end if;
-    foreach v_role in array array['wflows_platform', 'wflows_lookup'] loop
+    foreach v_role in array array['wflows_platform', 'wflows_lookup', 'wflows_worker'] loop
         if not v_super and not pg_has_role(current_user, v_role, 'usage') then
             execute format('grant %I to current_user', v_role)
                     || case when v_modern then ' with inherit true, set true' else '' end;
@@ -65,7 +68,7 @@ exception
         raise exception '% may not grant the roles of wflows (%)', current_user, sqlerrm
               using hint = format('As a superuser: ALTER ROLE wflows_app NOINHERIT; '
                                   'GRANT wflows_platform TO wflows_app; '
-                                  'GRANT wflows_platform, wflows_lookup TO %I', current_user);
+                                  'GRANT wflows_platform, wflows_lookup, wflows_worker TO %I', current_user);
 end
 $$;
 
@@ -76,7 +79,7 @@ begin
               using hint = 'As a superuser: REVOKE wflows_platform FROM wflows_app, then migrate again';
     end if;
     if exists (select from pg_catalog.pg_roles
-               where rolname in ('wflows_app', 'wflows_platform', 'wflows_lookup')
+               where rolname in ('wflows_app', 'wflows_platform', 'wflows_lookup', 'wflows_worker')
                  and (rolsuper or rolbypassrls)) then
         raise exception 'a role of wflows is a superuser or has BYPASSRLS'
               using hint = 'As a superuser: ALTER ROLE … NOSUPERUSER NOBYPASSRLS';
@@ -84,7 +87,7 @@ begin
 end
 $$;
 
-grant usage on schema wflows to wflows_app, wflows_platform, wflows_lookup;
+grant usage on schema wflows to wflows_app, wflows_platform, wflows_lookup, wflows_worker;
 
 create table wflows.schema_migrations (
     version int primary key,
@@ -132,7 +135,8 @@ return case when p_us > 0
 revoke execute on function wflows.time_text(timestamptz), wflows.time_us(timestamptz),
                            wflows.us_time(bigint) from public;
 grant execute on function wflows.time_text(timestamptz), wflows.time_us(timestamptz),
-                          wflows.us_time(bigint) to wflows_app, wflows_platform, wflows_lookup;
+                          wflows.us_time(bigint)
+    to wflows_app, wflows_platform, wflows_lookup, wflows_worker;
 
 -- What a company may use unless its own row says otherwise. 0: no limit.
 create table wflows.plans (

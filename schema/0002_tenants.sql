@@ -39,13 +39,13 @@ create table wflows.companies (
 );
 create unique index companies_slug_key on wflows.companies (slug) where deleted_at is null;
 call wflows.protect('wflows.companies', 'id');
-create policy lookup_read on wflows.companies for select to wflows_lookup using (true);
+create policy lookup_read on wflows.companies for select to wflows_lookup, wflows_worker using (true);
 grant select, update (name, display_name, email, phone, subscription_plan, max_whatsapp_accounts,
                       max_flows, max_monthly_messages, settings, metadata, status, activation_date,
                       suspension_reason, updated_by, updated_at, deleted_at)
     on wflows.companies to wflows_app;
 grant select, insert, update, delete on wflows.companies to wflows_platform;
-grant select on wflows.companies to wflows_lookup;
+grant select on wflows.companies to wflows_lookup, wflows_worker;
 
 -- Columns marked * hold sealed text (DESIGN.md section 6), never a secret in clear.
 create table wflows.whatsapp_accounts (
@@ -71,6 +71,9 @@ create table wflows.whatsapp_accounts (
     key_rotation_scheduled_at timestamptz,
     callback_webhook_url text,
     callback_secret text,           -- *
+    previous_callback_secret text,  -- *: signs too until then
+    previous_callback_secret_until timestamptz,
+    callback_disabled_at timestamptz, -- its receiver said 410 Gone; a new URL or secret ends it
     callback_timeout int not null default 5000,
     callback_max_retries int,       -- null: the delivery schedule of DESIGN.md section 8
     default_flow_name text,
@@ -124,7 +127,8 @@ create table wflows.whatsapp_accounts (
         and coalesce(private_key, 'wf1:') like 'wf1:%'
         and coalesce(previous_private_key, 'wf1:') like 'wf1:%'
         and coalesce(passphrase, 'wf1:') like 'wf1:%'
-        and coalesce(callback_secret, 'wf1:') like 'wf1:%')
+        and coalesce(callback_secret, 'wf1:') like 'wf1:%'
+        and coalesce(previous_callback_secret, 'wf1:') like 'wf1:%')
 );
 create unique index whatsapp_accounts_phone_number_id_key
     on wflows.whatsapp_accounts (company_id, phone_number_id) where deleted_at is null;
@@ -133,10 +137,10 @@ create unique index whatsapp_accounts_name_key
 create unique index whatsapp_accounts_is_default_key
     on wflows.whatsapp_accounts (company_id) where is_default;
 call wflows.protect('wflows.whatsapp_accounts');
-create policy lookup_read on wflows.whatsapp_accounts for select to wflows_lookup using (true);
+create policy lookup_read on wflows.whatsapp_accounts for select to wflows_lookup, wflows_worker using (true);
 grant select, insert, update on wflows.whatsapp_accounts to wflows_app;
 grant select, insert, update, delete on wflows.whatsapp_accounts to wflows_platform;
-grant select on wflows.whatsapp_accounts to wflows_lookup;
+grant select on wflows.whatsapp_accounts to wflows_lookup, wflows_worker;
 
 create table wflows.data_keys (
     company_id uuid not null constraint data_keys_company_id_fkey references wflows.companies (id),
@@ -153,7 +157,7 @@ create unique index data_keys_one_current_key on wflows.data_keys (company_id)
     where retired_at is null;
 create index data_keys_master_key on wflows.data_keys (master_key_id);
 call wflows.protect('wflows.data_keys');
-create policy lookup_read on wflows.data_keys for select to wflows_lookup using (true);
+create policy lookup_read on wflows.data_keys for select to wflows_lookup, wflows_worker using (true);
 grant select on wflows.data_keys to wflows_app;
 grant select, insert, update, delete on wflows.data_keys to wflows_platform;
-grant select on wflows.data_keys to wflows_lookup;
+grant select on wflows.data_keys to wflows_lookup, wflows_worker;

@@ -21,22 +21,28 @@ create index webhook_events_by_time on wflows.webhook_events (company_id, receiv
 call wflows.protect('wflows.webhook_events');
 grant select, insert, update, delete on wflows.webhook_events to wflows_app, wflows_platform;
 
+-- One row for each thing to do. A claim visits the endpoints that have something due, one index probe
+-- each, and never looks at what is not due yet: a backlog of any size and shape costs it nothing.
 create table wflows.outbox (
     company_id uuid not null,
     id uuid not null,
-    consumer text not null, -- 'cache', 'callback', …
+    consumer text not null, -- 'cache', 'callback', 'media'
     account_id uuid,
+    endpoint uuid not null -- what a claim is fair to: the account; nil: the company
+        generated always as (coalesce(account_id, '00000000-0000-0000-0000-000000000000')) stored,
     event_type text not null,
     payload json not null,
     idempotency_key text not null,
     status text not null default 'pending',
+    due boolean not null default true, -- false: waits for next_attempt_at, then a claim turns it
     attempts int not null default 0,
+    attempts_before int not null default 0, -- those made before it was sent again by hand
     next_attempt_at timestamptz not null default now(),
     lease_until timestamptz,
-    lease_owner text,
+    lease_owner text, -- of one claim, not of one process: a lease that was lost is nobody's
     last_error text,
     created_at timestamptz not null default now(),
-    done_at timestamptz,
+    done_at timestamptz, -- or given up
     primary key (company_id, id),
     constraint outbox_idempotency_key_key unique (company_id, consumer, idempotency_key),
     constraint outbox_consumer_check check (consumer ~ '^[a-z][a-z0-9_-]{0,31}$'),
@@ -44,15 +50,23 @@ create table wflows.outbox (
     constraint outbox_idempotency_key_check check (char_length(idempotency_key) between 1 and 512),
     constraint outbox_status_check check (status in ('pending', 'leased', 'done', 'dead')),
     constraint outbox_lease_check check ((status = 'leased') = (lease_until is not null)),
-    constraint outbox_attempts_check check (attempts >= 0)
+    constraint outbox_attempts_check check (attempts >= attempts_before and attempts_before >= 0)
+) with (
+    -- Every row dies twice on its way to 'done', and the dead ones lie where claims look.
+    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05,
+    autovacuum_vacuum_cost_delay = 0
 );
--- By company, so that a claim can take a few rows of each instead of all of the noisiest.
-create index outbox_pending on wflows.outbox (consumer, company_id, next_attempt_at)
-    where status = 'pending';
-create index outbox_leased on wflows.outbox (lease_until) where status = 'leased';
+create index outbox_due on wflows.outbox (consumer, company_id, endpoint, next_attempt_at)
+    where status = 'pending' and due;
+create index outbox_waiting on wflows.outbox (consumer, next_attempt_at)
+    where status = 'pending' and not due;
+create index outbox_leased on wflows.outbox (consumer, lease_until) where status = 'leased';
 create index outbox_finished on wflows.outbox (company_id, created_at) where status in ('done', 'dead');
 call wflows.protect('wflows.outbox');
+create policy worker_claim on wflows.outbox to wflows_worker using (true) with check (true);
 grant select, insert, update, delete on wflows.outbox to wflows_app, wflows_platform;
+grant select, update (status, due, lease_until, lease_owner) on wflows.outbox to wflows_worker;
 
 create table wflows.outbox_attempts (
     company_id uuid not null,

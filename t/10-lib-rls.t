@@ -124,8 +124,9 @@ for my $table (@tenant_tables) {
     is_deeply(\@walls, [['tenant_wall', 'PERMISSIVE', 'public', 'ALL', $rule, $rule]],
         "$table has the tenant policy for everybody, and no other one for everybody");
     my @others = grep { $_->[2] ne 'public' } @$policies;
-    ok(!(grep { !($_->[2] eq 'wflows_platform' || $_->[2] eq 'wflows_lookup' && $_->[3] eq 'SELECT') } @others),
-        "$table has further policies for wflows_platform, and for wflows_lookup to read, only");
+    ok(!(grep { !($_->[2] eq 'wflows_platform' || $_->[2] =~ /^wflows_lookup(?:,wflows_worker)?$/ && $_->[3] eq 'SELECT'
+                || $table eq 'outbox' && $_->[2] eq 'wflows_worker') } @others),
+        "$table has further policies for wflows_platform, for look-ups to read, and on the outbox for workers, only");
 }
 
 # The only unique thing that spans companies: nobody but the platform inserts there, nobody changes a slug.
@@ -155,14 +156,21 @@ my $functions = $root->selectall_arrayref(q{select p.oid::regprocedure::text, p.
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'wflows'});
 is_deeply([map { $_->[0] } grep { $_->[4] } @$functions], [], 'PUBLIC may call no function');
 is_deeply([map { $_->[0] } grep { $_->[1]
-            && ($_->[2] ne 'wflows_lookup' || $_->[3] !~ /^search_path=pg_catalog, pg_temp$/) } @$functions], [],
-    'every SECURITY DEFINER function is of wflows_lookup and has its search_path pinned');
+            && ($_->[2] !~ /^wflows_(?:lookup|worker)$/ || $_->[3] !~ /^search_path=pg_catalog, pg_temp$/) } @$functions], [],
+    'every SECURITY DEFINER function is of wflows_lookup or wflows_worker and has its search_path pinned');
 is_deeply([sort map { $_->[0] =~ /\.(\w+)/ } grep { $_->[1] } @$functions],
-    [qw(schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
+    [qw(outbox_claim outbox_depth schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_lookup'}),
     join(',', map { "$_:SELECT" } sort qw(companies data_keys plans schema_migrations whatsapp_accounts)),
     'wflows_lookup may read what the look-ups read, and nothing else');
+is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
+    table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_worker'}),
+    join(',', map { "$_:SELECT" } sort qw(companies data_keys outbox whatsapp_accounts)),
+    'wflows_worker may read what a claim reads');
+is($root->selectrow_array(q{select string_agg(table_name || '.' || column_name, ',' order by column_name)
+    from information_schema.column_privileges where grantee = 'wflows_worker' and privilege_type <> 'SELECT'}),
+    join(',', map { "outbox.$_" } qw(due lease_owner lease_until status)), 'and mark outbox rows, nothing else');
 is($root->selectrow_array(q{select count(*) from information_schema.table_privileges
     where table_schema = 'wflows' and (grantee = 'PUBLIC' or privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER')
     and grantee like 'wflows_%')}), 0, 'nothing is granted to PUBLIC, no role may truncate or reference');
@@ -329,6 +337,15 @@ refused('session_step writes no step of another',
     qq{select wflows.session_step($in_b, $in_b, $in_b, $in_b, 'flow', 1, '$token', 2, 'active', 'S', '{}', '3.0', 1, false, null)},
     qr/another company/);
 refused('flow_error_event writes no event of another', qq{select wflows.flow_error_event($in_b, null, 'd', '{}')}, qr/another company/);
+refused('a tenant claims nothing from the outbox',
+    qq{select * from wflows.outbox_claim('callback', 'x', 1000, 10, 10, $in_a, $in_a, '{}')}, qr/a claim is of no company/);
+refused('nor sees how much there is', q{select * from wflows.outbox_depth('callback')}, qr/the depth is of no company/);
+refused('outbox_add puts nothing in for another', qq{select wflows.outbox_add($in_b, 'callback', null, 'x', 'new', '{}')});
+refused('outbox_finish finishes nothing of another',
+    qq{select wflows.outbox_finish(array['$company{b}', '$company{b}', 'x', 'done', null, '1', '1', null, null, null])}, qr/another company/);
+refused('outbox_release releases nothing of another', qq{select wflows.outbox_release(array['$company{b}', '$company{b}', 'x'])},
+    qr/another company/);
+is(value('a', qq{select wflows.outbox_replay($in_b, array[$in_b]::uuid[])}), 0, 'outbox_replay sends nothing of another again');
 refused('the tenant cannot be left by tenant_enter', qq{select wflows.tenant_enter($in_b)}, qr/another company/);
 refused('there is no step without a company', qq{select wflows.session_load(null, '$token')}, qr/another company/, '');
 is(value(undef, qq{select wflows.session_load($in_b, '$token')::text || coalesce(current_setting('app.tenant_id', true), '')}),
@@ -337,7 +354,7 @@ refused('protect is of migrations only', q{call wflows.protect('wflows.companies
 
 # ---- roles --------------------------------------------------------------------------------------------------------------
 
-refused("wflows_app cannot become $_", "set local role $_", qr/permission denied to set role/) for qw(wf_owner postgres wflows_lookup);
+refused("wflows_app cannot become $_", "set local role $_", qr/permission denied to set role/) for qw(wf_owner postgres wflows_lookup wflows_worker);
 refused('nor make anything in the schema', 'create table wflows.mine (id int)', qr/permission denied/);
 refused('nor change a look-up', 'drop function wflows.tenant_record(text, text)', qr/must be owner/);
 refused('nor forget what was done', 'delete from wflows.audit_logs', qr/permission denied/);
@@ -365,7 +382,7 @@ for my $sql ('delete from wflows.audit_logs', q{update wflows.audit_logs set act
 is(value('a', q{select count(*) from wflows.companies}), 1, 'and the role goes with its transaction');
 
 # The owner is bound too, as far as it is not let through by being a member of wflows_platform.
-$root->do('revoke wflows_platform, wflows_lookup from wf_owner');
+$root->do('revoke wflows_platform, wflows_lookup, wflows_worker from wf_owner');
 my $owner = $pg->dbh('wf_owner', 'owner', 'wf');
 is($owner->selectrow_array('select count(*) from wflows.companies'), 0, 'row security binds the owner');
 like($app->selectrow_array(q{select wflows.tenant_record('slug-a', null)}), qr/slug-a/,

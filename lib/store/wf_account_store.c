@@ -313,7 +313,7 @@ wf_status_t wf_account_app_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_stor
 typedef struct {
     wf_json_t *doc;
     const char *id;                       /* as stored: what is sealed is bound to its letters */
-    const char *app_secret, *private_key; /* sealed, or NULL */
+    const char *app_secret, *private_key, *callback_secret; /* sealed, or NULL */
 } before_t;
 
 static wf_status_t read_before(wf_ctx_t *ctx, before_t *out, wf_change_t *change,
@@ -331,6 +331,7 @@ static wf_status_t read_before(wf_ctx_t *ctx, before_t *out, wf_change_t *change
     }
     out->app_secret = wf_pg_cell(res, 0, 1);
     out->private_key = wf_pg_cell(res, 0, 2);
+    out->callback_secret = wf_pg_cell(res, 0, 3);
     st = wf_store_json(ctx, &out->doc, res, 0, 0);
     out->id = wf_json_get_str(out->doc, "id", NULL);
     return st;
@@ -351,9 +352,14 @@ static int is_secret(size_t field)
 }
 
 static wf_status_t seal_changed(wf_ctx_t *ctx, sealer_t *s, const wf_json_t *members,
-                                const char *old_app_secret, apr_interval_time_t overlap)
+                                const before_t *before, apr_interval_time_t overlap)
 {
-    const wf_json_t *app_secret = wf_json_get(members, "app_secret");
+    const struct {
+        const char *column, *previous, *until, *old;
+    } rotated[] = {{"app_secret", "previous_app_secret", "previous_secret_until",
+                    before->app_secret},
+                   {"callback_secret", "previous_callback_secret",
+                    "previous_callback_secret_until", before->callback_secret}};
     wf_status_t st = WF_OK;
     size_t i;
 
@@ -365,10 +371,14 @@ static wf_status_t seal_changed(wf_ctx_t *ctx, sealer_t *s, const wf_json_t *mem
             st = seal(ctx, s, fields[i].name, wf_json_str(value), wf_json_str_len(value));
         }
     }
-    if (st == WF_OK && app_secret) {
+    for (i = 0; st == WF_OK && i < sizeof(rotated) / sizeof(rotated[0]); i++) {
+        const wf_json_t *value = wf_json_get(members, rotated[i].column);
         /* Taken away is taken away: only a new secret leaves the old one valid for a while. */
-        st = keep_previous(ctx, s, "app_secret", "previous_app_secret", "previous_secret_until",
-                           old_app_secret, wf_json_type(app_secret) == WF_JSON_NULL ? 0 : overlap);
+        if (value) {
+            st = keep_previous(ctx, s, rotated[i].column, rotated[i].previous, rotated[i].until,
+                               rotated[i].old,
+                               wf_json_type(value) == WF_JSON_NULL ? 0 : overlap);
+        }
     }
     return st;
 }
@@ -403,9 +413,13 @@ static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t
     }
     st = sealer_open(ctx, &sealer, change, ring, before.id, row);
     if (st == WF_OK) {
-        st = seal_changed(ctx, &sealer, members, before.app_secret, overlap);
+        st = seal_changed(ctx, &sealer, members, &before, overlap);
     }
     sealer_close(&sealer);
+    if (wf_json_has(members, "callback_webhook_url") || wf_json_has(members, "callback_secret")) {
+        /* Somebody looked after the receiver: what it said of the old one no longer holds. */
+        wf_json_set(row, "callback_disabled_at", wf_json_null_make(ctx->pool));
+    }
     if (st != WF_OK || (st = save(ctx, &after, change, before.id, row)) != WF_OK) {
         return st;
     }
@@ -483,6 +497,41 @@ wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_
 
     if (st == WF_OK) {
         st = set_key(ctx, &change, ring, account_id, key, overlap_of(overlap));
+    }
+    return wf_change_end(ctx, &change, st);
+}
+
+static wf_status_t disable_callback(wf_ctx_t *ctx, wf_change_t *change, const char *account_id,
+                                    const char *url)
+{
+    wf_json_t *row = wf_json_object_make(ctx->pool), *after;
+    before_t before;
+    wf_status_t st;
+
+    if ((st = read_before(ctx, &before, change, account_id)) != WF_OK) {
+        return st;
+    }
+    /* Known already; or it was another receiver that said so. */
+    if (wf_json_get_str(before.doc, "callback_disabled_at", NULL) ||
+        strcmp(wf_json_get_str(before.doc, "callback_webhook_url", ""), url) != 0) {
+        return WF_OK;
+    }
+    wf_json_set_str(row, "callback_disabled_at", wf_time_format(ctx->pool, wf_now(ctx)));
+    if ((st = save(ctx, &after, change, before.id, row)) != WF_OK) {
+        return st;
+    }
+    return wf_change_audit(ctx, change, "account.callback_disabled", before.id, before.doc, after);
+}
+
+wf_status_t wf_account_disable_callback(wf_ctx_t *ctx, const wf_store_t *store,
+                                        const char *company_id, const char *account_id,
+                                        const char *url, const wf_actor_t *actor)
+{
+    wf_change_t change;
+    wf_status_t st = wf_change_begin(ctx, &change, store, company_id, actor);
+
+    if (st == WF_OK) {
+        st = disable_callback(ctx, &change, account_id, url);
     }
     return wf_change_end(ctx, &change, st);
 }

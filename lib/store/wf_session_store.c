@@ -91,36 +91,19 @@ static wf_status_t commit_one(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_step_t *step
     return WF_OK;
 }
 
-/* The parameters of all steps as one array in PostgreSQL's text form. */
+/* The parameters of all steps as one array. */
 static const char *array_of(wf_ctx_t *ctx, wf_step_t **steps, int count)
 {
     wf_buf_t out;
-    const char *p;
     int i, j;
 
     wf_buf_init(&out, ctx->pool, 4096 * (size_t)count, STEPS_MAX);
     for (i = 0; i < count; i++) {
         for (j = 0; j < WF_STEP_PARAMS; j++) {
-            wf_buf_putc(&out, i + j == 0 ? '{' : ',');
-            if (!steps[i]->params[j]) {
-                wf_buf_add(&out, "NULL", 4);
-                continue;
-            }
-            wf_buf_putc(&out, '"');
-            for (p = steps[i]->params[j]; *p;) {
-                size_t plain = strcspn(p, "\"\\");
-                wf_buf_add(&out, p, plain);
-                p += plain;
-                if (*p) {
-                    wf_buf_putc(&out, '\\');
-                    wf_buf_putc(&out, *p++);
-                }
-            }
-            wf_buf_putc(&out, '"');
+            wf_store_array_add(&out, steps[i]->params[j]);
         }
     }
-    wf_buf_putc(&out, '}');
-    return out.failed ? NULL : out.data;
+    return wf_store_array_end(&out);
 }
 
 static wf_status_t commit_many(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_step_t **steps, int count)

@@ -27,6 +27,8 @@
     " 'rate_limit_max_requests', a.rate_limit_max_requests,"                                   \
     " 'callback_webhook_url', a.callback_webhook_url,"                                         \
     " 'callback_timeout', a.callback_timeout, 'callback_max_retries', a.callback_max_retries," \
+    " 'callback_disabled_at', wflows.time_text(a.callback_disabled_at),"                       \
+    " 'previous_callback_secret_until', wflows.time_text(a.previous_callback_secret_until),"   \
     " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"   \
     " 'previous_key_until', wflows.time_text(a.previous_key_until),"                           \
     " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                     \
@@ -70,8 +72,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     [WF_SQL_OUTBOX_CACHE_ADD] =
         {"outbox_cache_add",
          "insert into wflows.outbox (company_id, id, consumer, event_type, payload,"
-         " idempotency_key, next_attempt_at)"
-         " values ($1::uuid, $2::uuid, 'cache', 'cache.forget', $3::json, $2,"
+         " idempotency_key, due, next_attempt_at)"
+         " values ($1::uuid, $2::uuid, 'cache', 'cache.forget', $3::json, $2, false,"
          " now() + interval '10 seconds')",
          3},
     [WF_SQL_OUTBOX_DONE] =
@@ -80,6 +82,19 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " lease_until = null, lease_owner = null"
          " where company_id = $1::uuid and id = $2::uuid and status <> 'done'",
          2},
+    [WF_SQL_OUTBOX_CLAIM] = {"outbox_claim",
+                             "select c.* from wflows.outbox_claim($1, $2, $3::bigint, $4::int,"
+                             " $5::int, $6::uuid, $7::uuid, $8::text[]) c",
+                             8},
+    [WF_SQL_OUTBOX_FINISH] = {"outbox_finish", "select wflows.outbox_finish($1::text[])", 1},
+    [WF_SQL_OUTBOX_RELEASE] = {"outbox_release", "select wflows.outbox_release($1::text[])", 1},
+    /* There is nothing to make durable. */
+    [WF_SQL_OUTBOX_WAKE] = {"outbox_wake",
+                            "select pg_catalog.set_config('synchronous_commit', 'off', true),"
+                            " pg_catalog.pg_notify('wflows_outbox', '')",
+                            0},
+    [WF_SQL_OUTBOX_DEPTH] = {"outbox_depth",
+                             "select d.depth, d.oldest_due_us from wflows.outbox_depth($1) d", 1},
 
     [WF_SQL_MIGRATE_LOCK] = {"migrate_lock",
                              "select pg_catalog.set_config('lock_timeout', '60s', true),"
@@ -260,7 +275,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          4},
     [WF_SQL_ACCOUNT_ROW] =
         {"account_row",
-         "select " ACCOUNT_JSON ", a.app_secret, a.private_key from wflows.whatsapp_accounts a"
+         "select " ACCOUNT_JSON ", a.app_secret, a.private_key, a.callback_secret"
+         " from wflows.whatsapp_accounts a"
          " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",
          2},
     [WF_SQL_ACCOUNT_LIST] = {"account_list",
@@ -283,6 +299,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " phone_number_id, waba_id, access_token, app_secret, previous_app_secret,"
          " previous_secret_until, verify_token, private_key, public_key, previous_private_key,"
          " previous_key_until, key_generated_at, callback_webhook_url, callback_secret,"
+         " previous_callback_secret, previous_callback_secret_until, callback_disabled_at,"
          " callback_timeout, callback_max_retries, default_flow_name, flow_endpoint_timeout,"
          " rate_limit_window_ms, rate_limit_max_requests, settings, features, is_default, status,"
          " deleted_at)"
@@ -290,6 +307,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " n.access_token, n.app_secret, n.previous_app_secret, n.previous_secret_until,"
          " n.verify_token, n.private_key, n.public_key, n.previous_private_key,"
          " n.previous_key_until, n.key_generated_at, n.callback_webhook_url, n.callback_secret,"
+         " n.previous_callback_secret, n.previous_callback_secret_until, n.callback_disabled_at,"
          " n.callback_timeout, n.callback_max_retries, n.default_flow_name,"
          " n.flow_endpoint_timeout, n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings,"
          " n.features, n.is_default, n.status, n.deleted_at"

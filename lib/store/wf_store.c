@@ -1,5 +1,7 @@
 #include "store/wf_store_int.h"
 
+#include <string.h>
+
 /* Deeper than what callers may send (64), because records put their objects into objects of ours.
  */
 #define RECORD_DEPTH 80
@@ -110,4 +112,34 @@ int64_t wf_store_int(const wf_pg_result_t *res, int row, int column)
 const char *wf_store_uuid(const char *text)
 {
     return text && wf_uuid_is(text) ? text : NULL;
+}
+
+void wf_store_array_add(wf_buf_t *out, const char *value)
+{
+    wf_buf_putc(out, out->len == 0 ? '{' : ',');
+    if (!value) {
+        wf_buf_add(out, "NULL", 4);
+        return;
+    }
+    wf_buf_putc(out, '"');
+    while (*value) {
+        size_t plain = strcspn(value, "\"\\");
+
+        wf_buf_add(out, value, plain);
+        value += plain;
+        if (*value) {
+            wf_buf_putc(out, '\\');
+            wf_buf_putc(out, *value++);
+        }
+    }
+    wf_buf_putc(out, '"');
+}
+
+const char *wf_store_array_end(wf_buf_t *out)
+{
+    if (out->len == 0) {
+        wf_buf_putc(out, '{');
+    }
+    wf_buf_putc(out, '}');
+    return out->failed ? NULL : out->data;
 }

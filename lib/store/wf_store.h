@@ -35,7 +35,7 @@ typedef struct {
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 6 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 7 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */
@@ -137,8 +137,9 @@ wf_status_t wf_account_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *
 wf_status_t wf_account_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
                             const char *company_id, const char *which) WF_MUST_CHECK;
 /* Members present in `change`; secret members (access_token, app_secret, verify_token,
- * callback_secret) come in clear and are sealed. A new app_secret moves the old one to
- * previous_app_secret for `overlap` (negative: 24 h; 0: not at all); taking it away takes both. */
+ * callback_secret) come in clear and are sealed. A new app_secret or callback_secret moves the old one
+ * to previous_… for `overlap` (negative: 24 h; 0: not at all); taking it away takes both. A new
+ * callback_webhook_url or callback_secret enables callbacks again. */
 wf_status_t wf_account_update(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                               const char *company_id, const char *account_id,
                               const wf_json_t *change, apr_interval_time_t overlap,
@@ -148,6 +149,11 @@ wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_
                                const char *company_id, const char *account_id,
                                const wf_rsa_key_t *key, apr_interval_time_t overlap,
                                const wf_actor_t *actor) WF_MUST_CHECK;
+/* The receiver at `url` said that it is gone: callbacks of the account wait until it has a new URL or
+ * secret. WF_OK too where the URL is another one by now. */
+wf_status_t wf_account_disable_callback(wf_ctx_t *ctx, const wf_store_t *store,
+                                        const char *company_id, const char *account_id,
+                                        const char *url, const wf_actor_t *actor) WF_MUST_CHECK;
 /* Also makes the one before not the default. */
 wf_status_t wf_account_set_default(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                    const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;

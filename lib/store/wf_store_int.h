@@ -24,6 +24,10 @@ wf_status_t wf_store_json(wf_ctx_t *ctx, wf_json_t **out, const wf_pg_result_t *
 int64_t wf_store_int(const wf_pg_result_t *res, int row, int column);
 /* `text` if it is a UUID, else NULL: a look-up by "id or name" asks for both in one statement. */
 const char *wf_store_uuid(const char *text);
+/* A text[] parameter in PostgreSQL's text form: begun with an empty buffer, one call for each value
+ * (NULL is SQL NULL), then the end, which answers NULL where the buffer's maximum was too small. */
+void wf_store_array_add(wf_buf_t *out, const char *value);
+const char *wf_store_array_end(wf_buf_t *out);
 
 /* ---- one change (wf_change.c) ----------------------------------------------------------- */
 

@@ -166,9 +166,9 @@ START_TEST(an_owner_that_may_not_make_roles_can_migrate_once_it_was_given_them)
     ck_assert_int_ne(wf_migrate(test_ctx, &report, owner, schema_folder(), NULL, NULL), WF_OK);
     ck_assert_ptr_nonnull(strstr(test_ctx->err.detail, "plain_owner may not grant the roles"));
     ck_assert_ptr_nonnull(strstr(test_ctx->err.detail,
-                                 "GRANT wflows_platform, wflows_lookup TO plain_owner"));
+                                 "GRANT wflows_platform, wflows_lookup, wflows_worker TO plain_owner"));
     wf_ctx_clear(test_ctx);
-    OK(script_as(superuser, "grant wflows_platform, wflows_lookup to plain_owner"));
+    OK(script_as(superuser, "grant wflows_platform, wflows_lookup, wflows_worker to plain_owner"));
     OK(wf_migrate(test_ctx, &report, owner, schema_folder(), NULL, NULL));
     ck_assert_int_eq(report.version, WF_SCHEMA_VERSION_NEEDED);
 }

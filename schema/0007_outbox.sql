@@ -1,0 +1,295 @@
+-- The outbox: putting in, claiming across companies, finishing.
+
+-- In the producer's transaction, with the tenant set. False: a row with this key is there already.
+create function wflows.outbox_add(p_company uuid, p_consumer text, p_account uuid, p_event_type text,
+                                  p_idempotency_key text, p_payload json) returns boolean
+language plpgsql
+as $$
+begin
+    insert into wflows.outbox (company_id, id, consumer, account_id, event_type, payload, idempotency_key)
+    values (p_company, gen_random_uuid(), p_consumer, p_account, p_event_type, p_payload,
+            p_idempotency_key)
+    on conflict (company_id, consumer, idempotency_key) do nothing;
+    return found;
+end
+$$;
+
+-- Whether an endpoint may be served, and what is needed to call it. Inactive companies and accounts
+-- wait; what is cached of a company has to be forgotten whatever its status.
+create function wflows.outbox_endpoint(
+    p_consumer text, p_company uuid, p_endpoint uuid, out is_served boolean, out url text,
+    out secret text, out previous_secret text, out previous_until_us bigint, out timeout_ms int,
+    out max_retries int, out data_keys json)
+language plpgsql stable
+as $$
+declare
+    v_company_ok boolean := (select c.status = 'active' and c.deleted_at is null
+                             from wflows.companies c where c.id = p_company);
+    v_account wflows.whatsapp_accounts;
+begin
+    is_served := p_consumer = 'cache' or coalesce(v_company_ok, false);
+    if not is_served or p_endpoint = '00000000-0000-0000-0000-000000000000' then
+        return;
+    end if;
+    select a.* into v_account from wflows.whatsapp_accounts a
+    where a.company_id = p_company and a.id = p_endpoint;
+    is_served := p_consumer = 'cache' or coalesce(v_account.status = 'active'
+        and v_account.deleted_at is null
+        and (p_consumer <> 'callback' or v_account.callback_disabled_at is null), false);
+    if not is_served or p_consumer <> 'callback' then
+        return;
+    end if;
+    url := v_account.callback_webhook_url;
+    secret := v_account.callback_secret;
+    previous_secret := v_account.previous_callback_secret;
+    previous_until_us := wflows.time_us(v_account.previous_callback_secret_until);
+    timeout_ms := v_account.callback_timeout;
+    max_retries := v_account.callback_max_retries;
+    data_keys := (select json_object_agg(k.id, k.wrapped) from wflows.data_keys k
+                  where k.company_id = p_company
+                    and k.id::text in (split_part(secret, ':', 2), split_part(previous_secret, ':', 2)));
+end
+$$;
+
+-- Rows whose worker is gone come back; those whose time has come become due. Few at a time: a claim has
+-- to be quick, and the next one is soon.
+create function wflows.outbox_ripen(p_consumer text) returns void
+language plpgsql
+as $$
+begin
+    with lost as (
+        select o.company_id, o.id from wflows.outbox o
+        where o.consumer = p_consumer and o.status = 'leased' and o.lease_until < clock_timestamp()
+        order by o.lease_until limit 256 for update skip locked)
+    update wflows.outbox o
+    set status = 'pending', due = true, lease_until = null, lease_owner = null
+    from lost l where o.company_id = l.company_id and o.id = l.id;
+    with ripe as (
+        select o.company_id, o.id from wflows.outbox o
+        where o.consumer = p_consumer and o.status = 'pending' and not o.due
+          and o.next_attempt_at <= clock_timestamp()
+        order by o.next_attempt_at limit 256 for update skip locked)
+    update wflows.outbox o set due = true
+    from ripe r where o.company_id = r.company_id and o.id = r.id;
+end
+$$;
+
+-- Leases up to p_max due rows, at most p_per_endpoint of each endpoint, going round the endpoints from
+-- the one after (p_after_company, p_after_endpoint). p_skip: 'company/endpoint' that are not wanted now.
+-- p_lease names this claim. The lease lasts p_lease_ms, or longer where the account's timeout is. The
+-- last row has no id: it says how far this claim came, where the next one shall go on.
+create function wflows.outbox_claim(
+    p_consumer text, p_lease text, p_lease_ms bigint, p_max int, p_per_endpoint int,
+    p_after_company uuid, p_after_endpoint uuid, p_skip text[])
+returns table (company_id uuid, id uuid, endpoint uuid, event_type text, payload json, attempts int,
+               attempts_before int, created_us bigint, url text, secret text, previous_secret text,
+               previous_until_us bigint, timeout_ms int, max_retries int, data_keys json)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    v_nil constant uuid := '00000000-0000-0000-0000-000000000000';
+    v_company uuid := p_after_company;
+    v_endpoint uuid := p_after_endpoint;
+    v_next record;
+    v_how record;
+    v_wrapped boolean := p_after_company = v_nil;
+    v_left int := p_max;
+    v_taken int;
+begin
+    if coalesce(current_setting('app.tenant_id', true), '') <> '' then
+        raise exception 'a claim is of no company' using errcode = 'insufficient_privilege';
+    end if;
+    perform wflows.outbox_ripen(p_consumer);
+    -- So many endpoints at most: those of inactive companies must not hold up a claim.
+    for v_visit in 1 .. 512 loop
+        exit when v_left <= 0;
+        select o.company_id, o.endpoint into v_next
+        from wflows.outbox o
+        where o.consumer = p_consumer and o.status = 'pending' and o.due
+          and (o.company_id, o.endpoint) > (v_company, v_endpoint)
+        order by o.company_id, o.endpoint limit 1;
+        if not found then
+            exit when v_wrapped;
+            v_wrapped := true;
+            v_company := v_nil;
+            v_endpoint := v_nil;
+            continue;
+        end if;
+        exit when v_wrapped and p_after_company <> v_nil
+            and (v_next.company_id, v_next.endpoint) > (p_after_company, p_after_endpoint);
+        v_company := v_next.company_id;
+        v_endpoint := v_next.endpoint;
+        continue when v_company || '/' || v_endpoint = any (p_skip);
+        v_how := wflows.outbox_endpoint(p_consumer, v_company, v_endpoint);
+        continue when not v_how.is_served;
+        return query
+            with picked as (
+                select o.id from wflows.outbox o
+                where o.consumer = p_consumer and o.company_id = v_company and o.endpoint = v_endpoint
+                  and o.status = 'pending' and o.due and o.next_attempt_at <= clock_timestamp()
+                order by o.next_attempt_at limit least(p_per_endpoint, v_left)
+                for update skip locked)
+            update wflows.outbox o
+            set status = 'leased', lease_owner = p_lease,
+                lease_until = clock_timestamp() + interval '1 millisecond'
+                    * greatest(p_lease_ms, coalesce(v_how.timeout_ms, 0) + 30000)
+            from picked p
+            where o.company_id = v_company and o.id = p.id
+            returning o.company_id, o.id, o.endpoint, o.event_type, o.payload, o.attempts,
+                      o.attempts_before, wflows.time_us(o.created_at), v_how.url, v_how.secret,
+                      v_how.previous_secret, v_how.previous_until_us, v_how.timeout_ms,
+                      v_how.max_retries, v_how.data_keys;
+        get diagnostics v_taken = row_count;
+        v_left := v_left - v_taken;
+    end loop;
+    company_id := v_company;
+    id := null;
+    endpoint := v_endpoint;
+    return next;
+end
+$$;
+
+-- What became of claimed rows, of any companies: 10 texts for each, those of a company beside each other.
+--   company, id, lease, 'done' | 'retry' | 'dead', next attempt (µs; of a retry), started (µs), took (ms),
+--   status code or NULL, error or NULL, first bytes of the reply in base64 or NULL
+-- Answers the number (from 0) of each whose lease was lost meanwhile: it was not touched.
+create function wflows.outbox_finish(p_values text[]) returns setof int
+language plpgsql
+as $$
+declare
+    v_before text := coalesce(current_setting('app.tenant_id', true), '');
+    v_tenant text := v_before;
+    v_attempt int;
+    b int;
+begin
+    for i in 0 .. cardinality(p_values) / 10 - 1 loop
+        b := i * 10;
+        if v_tenant <> p_values[b + 1] then
+            if v_before <> '' then
+                raise exception 'the tenant of this transaction is another company'
+                      using errcode = 'insufficient_privilege';
+            end if;
+            v_tenant := set_config('app.tenant_id', p_values[b + 1], true);
+        end if;
+        update wflows.outbox o
+        set status = case p_values[b + 4] when 'retry' then 'pending' else p_values[b + 4] end,
+            due = p_values[b + 4] <> 'retry',
+            attempts = o.attempts + 1,
+            next_attempt_at = coalesce(wflows.us_time(p_values[b + 5]::bigint), o.next_attempt_at),
+            done_at = case when p_values[b + 4] <> 'retry' then clock_timestamp() end,
+            last_error = p_values[b + 9], lease_until = null, lease_owner = null
+        where o.company_id = p_values[b + 1]::uuid and o.id = p_values[b + 2]::uuid
+          and o.status = 'leased' and o.lease_owner = p_values[b + 3]
+        returning o.attempts into v_attempt;
+        if not found then
+            return next i;
+            continue;
+        end if;
+        insert into wflows.outbox_attempts (company_id, outbox_id, attempt, started_at, duration_ms,
+                                            status_code, error, response_body)
+        values (p_values[b + 1]::uuid, p_values[b + 2]::uuid, v_attempt,
+                wflows.us_time(p_values[b + 6]::bigint), p_values[b + 7]::int, p_values[b + 8]::int,
+                p_values[b + 9], decode(p_values[b + 10], 'base64'));
+    end loop;
+    v_tenant := set_config('app.tenant_id', v_before, true);
+end
+$$;
+
+-- Gives claimed rows back unattempted, due at once: company, id, lease of each, by company.
+create function wflows.outbox_release(p_values text[]) returns void
+language plpgsql
+as $$
+declare
+    v_before text := coalesce(current_setting('app.tenant_id', true), '');
+    v_tenant text := v_before;
+    b int;
+begin
+    for i in 0 .. cardinality(p_values) / 3 - 1 loop
+        b := i * 3;
+        if v_tenant <> p_values[b + 1] then
+            if v_before <> '' then
+                raise exception 'the tenant of this transaction is another company'
+                      using errcode = 'insufficient_privilege';
+            end if;
+            v_tenant := set_config('app.tenant_id', p_values[b + 1], true);
+        end if;
+        update wflows.outbox o
+        set status = 'pending', due = true, lease_until = null, lease_owner = null
+        where o.company_id = p_values[b + 1]::uuid and o.id = p_values[b + 2]::uuid
+          and o.status = 'leased' and o.lease_owner = p_values[b + 3];
+    end loop;
+    v_tenant := set_config('app.tenant_id', v_before, true);
+end
+$$;
+
+-- Sends rows again that are done, dead or waiting, with the whole schedule before them; their attempts
+-- stay. With the tenant set. Answers how many.
+create function wflows.outbox_replay(p_company uuid, p_ids uuid[]) returns int
+language plpgsql
+as $$
+declare
+    v_count int;
+begin
+    update wflows.outbox o
+    set status = 'pending', due = true, attempts_before = o.attempts, next_attempt_at = now(),
+        done_at = null
+    where o.company_id = p_company and o.id = any (p_ids) and o.status <> 'leased';
+    get diagnostics v_count = row_count;
+    return v_count;
+end
+$$;
+
+-- How much waits and how late we are, for the metrics: bounded in what it reads, so "100000" means that
+-- or more, and the oldest is looked for among 1000 endpoints.
+create function wflows.outbox_depth(p_consumer text, out depth bigint, out oldest_due_us bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_next record;
+    v_company uuid := '00000000-0000-0000-0000-000000000000';
+    v_endpoint uuid := v_company;
+    v_oldest timestamptz;
+begin
+    if coalesce(current_setting('app.tenant_id', true), '') <> '' then
+        raise exception 'the depth is of no company' using errcode = 'insufficient_privilege';
+    end if;
+    depth := (select count(*) from (select from wflows.outbox o
+                                    where o.consumer = p_consumer and o.status = 'pending' and o.due
+                                    limit 100000) d)
+        + (select count(*) from (select from wflows.outbox o
+                                 where o.consumer = p_consumer and o.status = 'pending' and not o.due
+                                 limit 100000) w)
+        + (select count(*) from wflows.outbox o where o.consumer = p_consumer and o.status = 'leased');
+    for v_visit in 1 .. 1000 loop
+        select o.company_id, o.endpoint, o.next_attempt_at into v_next
+        from wflows.outbox o
+        where o.consumer = p_consumer and o.status = 'pending' and o.due
+          and (o.company_id, o.endpoint) > (v_company, v_endpoint)
+        order by o.company_id, o.endpoint, o.next_attempt_at limit 1;
+        exit when not found;
+        v_company := v_next.company_id;
+        v_endpoint := v_next.endpoint;
+        if (wflows.outbox_endpoint(p_consumer, v_company, v_endpoint)).is_served then
+            v_oldest := least(v_oldest, v_next.next_attempt_at);
+        end if;
+    end loop;
+    oldest_due_us := wflows.time_us(v_oldest);
+end
+$$;
+
+revoke execute on all routines in schema wflows from public;
+grant execute on function
+    wflows.outbox_add(uuid, text, uuid, text, text, json), wflows.outbox_finish(text[]),
+    wflows.outbox_release(text[]), wflows.outbox_replay(uuid, uuid[]),
+    wflows.outbox_claim(text, text, bigint, int, int, uuid, uuid, text[]), wflows.outbox_depth(text)
+    to wflows_app;
+grant execute on function wflows.outbox_endpoint(text, uuid, uuid), wflows.outbox_ripen(text)
+    to wflows_worker;
+grant create on schema wflows to wflows_worker;
+alter function wflows.outbox_claim(text, text, bigint, int, int, uuid, uuid, text[])
+    owner to wflows_worker;
+alter function wflows.outbox_depth(text) owner to wflows_worker;
+revoke create on schema wflows from wflows_worker;
