@@ -12,6 +12,7 @@ static void fetch(void)
     algorithms.aes_128_gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
     algorithms.aes_192_gcm = EVP_CIPHER_fetch(NULL, "AES-192-GCM", NULL);
     algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    algorithms.aes_256_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 }
 
 const wf_algorithms_t *wf_algorithms(void)

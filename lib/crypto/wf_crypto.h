@@ -14,6 +14,13 @@ void wf_sha256(unsigned char out[WF_SHA256_LEN], const void *data, size_t len);
 char *wf_sha256_hex(apr_pool_t *pool, const void *data, size_t len);
 void wf_hmac_sha256(unsigned char out[WF_SHA256_LEN], const void *key, size_t key_len,
                     const void *data, size_t len);
+/* SHA-256 of what comes piece by piece, or its HMAC; freed with the pool. */
+typedef struct wf_hash_t wf_hash_t;
+wf_hash_t *wf_hash_make(apr_pool_t *pool);
+wf_hash_t *wf_hash_make_hmac(apr_pool_t *pool, const void *key, size_t key_len);
+void wf_hash_add(wf_hash_t *hash, const void *data, size_t len);
+/* Once, as the last call. */
+void wf_hash_end(wf_hash_t *hash, unsigned char out[WF_SHA256_LEN]);
 /* 1 if equal, in time that depends on len only. NULL equals nothing, not even NULL. */
 int wf_ct_equal(const void *a, const void *b, size_t len);
 /* OPENSSL_cleanse. */
@@ -156,6 +163,63 @@ wf_status_t wf_gcm_decrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned cha
 wf_status_t wf_gcm_encrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned char *key,
                            size_t key_len, const unsigned char *iv, size_t iv_len,
                            const unsigned char *data, size_t len) WF_MUST_CHECK;
+
+/* ---- files (WHATSAPP.md 3.3; our own form of them) ------------------------------------------ */
+
+/* Takes the next piece of a stream; anything but WF_OK ends the stream with that status. */
+typedef wf_status_t wf_bytes_fn(wf_ctx_t *ctx, const void *data, size_t len, void *baton);
+
+#define WF_MEDIA_KEY_LEN 32
+#define WF_MEDIA_IV_LEN 16
+#define WF_MEDIA_MAC_LEN 10
+
+/* encryption_metadata, decoded. */
+typedef struct {
+    unsigned char encrypted_hash[WF_SHA256_LEN], plaintext_hash[WF_SHA256_LEN];
+    unsigned char iv[WF_MEDIA_IV_LEN];
+    unsigned char encryption_key[WF_MEDIA_KEY_LEN], hmac_key[WF_MEDIA_KEY_LEN];
+} wf_media_keys_t;
+
+/* First pass over a file as WhatsApp's CDN has it, in pieces of any length: its hash and its MAC.
+ * Nothing may be decrypted before `end` has said WF_OK; else WF_EDENIED, whose public text names the
+ * check that failed. `keys` must live as long; *cipher_len of `end` is the file without its MAC. */
+typedef struct wf_media_check_t wf_media_check_t;
+wf_media_check_t *wf_media_check_make(apr_pool_t *pool, const wf_media_keys_t *keys);
+void wf_media_check_add(wf_media_check_t *check, const void *data, size_t len);
+wf_status_t wf_media_check_end(wf_ctx_t *ctx, uint64_t *cipher_len,
+                               wf_media_check_t *check) WF_MUST_CHECK;
+
+/* Second pass, over the first `cipher_len` bytes: plaintext goes to `sink` in pieces. It may be used
+ * once `end` has said WF_OK (padding and hash); until then it is to be kept apart. Expected failure
+ * of `end`: WF_EDENIED, with a public text. */
+typedef struct wf_media_decrypt_t wf_media_decrypt_t;
+wf_status_t wf_media_decrypt_make(wf_ctx_t *ctx, wf_media_decrypt_t **out,
+                                  const wf_media_keys_t *keys, wf_bytes_fn *sink,
+                                  void *baton) WF_MUST_CHECK;
+wf_status_t wf_media_decrypt_add(wf_ctx_t *ctx, wf_media_decrypt_t *decrypt, const void *data,
+                                 size_t len) WF_MUST_CHECK;
+wf_status_t wf_media_decrypt_end(wf_ctx_t *ctx, wf_media_decrypt_t *decrypt) WF_MUST_CHECK;
+
+/* Our own form of a file: "wff1", then pieces of WF_VAULT_CHUNK bytes, each AES-256-GCM with the number
+ * of the piece as nonce and number, place and whether it is the last one as additional data: a file
+ * that is cut, put together anew or another's does not open. The key is made for one file and seals
+ * nothing else, because the nonces are counted. */
+#define WF_VAULT_CHUNK 65536
+#define WF_VAULT_KEY_LEN 32
+
+typedef struct wf_vault_t wf_vault_t;
+/* `key` is copied and wiped with ctx->pool; the sealed file goes to `sink`. */
+wf_status_t wf_vault_seal(wf_ctx_t *ctx, wf_vault_t **out, const unsigned char key[WF_VAULT_KEY_LEN],
+                          const wf_seal_place_t *place, wf_bytes_fn *sink,
+                          void *baton) WF_MUST_CHECK;
+/* The other way: plaintext goes to `sink`, every piece of it proven; that the whole was there is
+ * proven by `end`. Expected failure of `add` and `end`: WF_EDENIED. */
+wf_status_t wf_vault_open(wf_ctx_t *ctx, wf_vault_t **out, const unsigned char key[WF_VAULT_KEY_LEN],
+                          const wf_seal_place_t *place, wf_bytes_fn *sink,
+                          void *baton) WF_MUST_CHECK;
+wf_status_t wf_vault_add(wf_ctx_t *ctx, wf_vault_t *vault, const void *data,
+                         size_t len) WF_MUST_CHECK;
+wf_status_t wf_vault_end(wf_ctx_t *ctx, wf_vault_t *vault) WF_MUST_CHECK;
 
 /* ---- passwords and API keys --------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@ typedef struct {
     EVP_CIPHER *aes_128_gcm;
     EVP_CIPHER *aes_192_gcm;
     EVP_CIPHER *aes_256_gcm;
+    EVP_CIPHER *aes_256_cbc;
 } wf_algorithms_t;
 
 const wf_algorithms_t *wf_algorithms(void);
@@ -43,6 +44,9 @@ wf_status_t wf_gcm_seal(wf_ctx_t *ctx, unsigned char *out, const wf_gcm_params_t
 /* ---- "<prefix>:<key id>:<base64(nonce|ct|tag)>" ------------------------------------------- */
 
 #define WF_SEALED_NONCE_LEN 12
+
+/* "table|column|company_id|row_id" */
+const char *wf_seal_place_text(apr_pool_t *pool, const wf_seal_place_t *place);
 
 /* The parts of such a text, borrowed from it. */
 typedef struct {

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define SHA256_BLOCK 64
+#define HMAC_INNER 0x36
+#define HMAC_OUTER 0x5c
 #define HUB_PREFIX "sha256="
 #define HUB_PREFIX_LEN (sizeof(HUB_PREFIX) - 1)
 
@@ -30,6 +32,23 @@ char *wf_sha256_hex(apr_pool_t *pool, const void *data, size_t len)
     return wf_hex(pool, hash, sizeof(hash));
 }
 
+/* RFC 2104: the key as a block, with each byte changed by `mask`. */
+static void hmac_block(unsigned char block[SHA256_BLOCK], const void *key, size_t key_len,
+                       unsigned char mask)
+{
+    size_t i;
+
+    memset(block, 0, SHA256_BLOCK);
+    if (key_len > SHA256_BLOCK) {
+        wf_sha256(block, key, key_len);
+    } else if (key_len > 0) {
+        memcpy(block, key, key_len);
+    }
+    for (i = 0; i < SHA256_BLOCK; i++) {
+        block[i] ^= mask;
+    }
+}
+
 static void hash_block_and(EVP_MD_CTX *md, unsigned char out[WF_SHA256_LEN],
                            const unsigned char block[SHA256_BLOCK], const void *data, size_t len)
 {
@@ -43,26 +62,67 @@ static void hash_block_and(EVP_MD_CTX *md, unsigned char out[WF_SHA256_LEN],
 void wf_hmac_sha256(unsigned char out[WF_SHA256_LEN], const void *key, size_t key_len,
                     const void *data, size_t len)
 {
-    unsigned char block[SHA256_BLOCK] = {0};
+    unsigned char block[SHA256_BLOCK];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    size_t i;
 
     must(md != NULL);
-    if (key_len > sizeof(block)) {
-        wf_sha256(block, key, key_len);
-    } else if (key_len > 0) {
-        memcpy(block, key, key_len);
-    }
-    for (i = 0; i < sizeof(block); i++) {
-        block[i] ^= 0x36;
-    }
+    hmac_block(block, key, key_len, HMAC_INNER);
     hash_block_and(md, out, block, data, len);
-    for (i = 0; i < sizeof(block); i++) {
-        block[i] ^= 0x36 ^ 0x5c;
-    }
+    hmac_block(block, key, key_len, HMAC_OUTER);
     hash_block_and(md, out, block, out, WF_SHA256_LEN);
     OPENSSL_cleanse(block, sizeof(block));
     EVP_MD_CTX_free(md); /* wipes its state */
+}
+
+struct wf_hash_t {
+    EVP_MD_CTX *md;
+    unsigned char outer[SHA256_BLOCK];
+    int is_hmac;
+};
+
+static apr_status_t free_hash(void *data)
+{
+    wf_hash_t *hash = data;
+
+    EVP_MD_CTX_free(hash->md); /* wipes its state */
+    OPENSSL_cleanse(hash->outer, sizeof(hash->outer));
+    return APR_SUCCESS;
+}
+
+wf_hash_t *wf_hash_make(apr_pool_t *pool)
+{
+    wf_hash_t *hash = apr_pcalloc(pool, sizeof(*hash));
+
+    hash->md = EVP_MD_CTX_new();
+    must(hash->md && EVP_DigestInit_ex2(hash->md, wf_algorithms()->sha256, NULL));
+    apr_pool_cleanup_register(pool, hash, free_hash, apr_pool_cleanup_null);
+    return hash;
+}
+
+wf_hash_t *wf_hash_make_hmac(apr_pool_t *pool, const void *key, size_t key_len)
+{
+    wf_hash_t *hash = wf_hash_make(pool);
+    unsigned char inner[SHA256_BLOCK];
+
+    hmac_block(inner, key, key_len, HMAC_INNER);
+    hmac_block(hash->outer, key, key_len, HMAC_OUTER);
+    hash->is_hmac = 1;
+    wf_hash_add(hash, inner, sizeof(inner));
+    OPENSSL_cleanse(inner, sizeof(inner));
+    return hash;
+}
+
+void wf_hash_add(wf_hash_t *hash, const void *data, size_t len)
+{
+    must(EVP_DigestUpdate(hash->md, data, len));
+}
+
+void wf_hash_end(wf_hash_t *hash, unsigned char out[WF_SHA256_LEN])
+{
+    must(EVP_DigestFinal_ex(hash->md, out, NULL));
+    if (hash->is_hmac) {
+        hash_block_and(hash->md, out, hash->outer, out, WF_SHA256_LEN);
+    }
 }
 
 int wf_ct_equal(const void *a, const void *b, size_t len)

@@ -84,7 +84,7 @@ wf_status_t wf_sealed_open(wf_ctx_t *ctx, wf_secret_t *out, const wf_sealed_text
 }
 
 /* The row id comes last because it is the only part that could hold a "|". */
-static const char *place_text(apr_pool_t *pool, const wf_seal_place_t *place)
+const char *wf_seal_place_text(apr_pool_t *pool, const wf_seal_place_t *place)
 {
     return apr_pstrcat(pool, place->table, "|", place->column, "|", place->company_id, "|",
                        place->row_id, NULL);
@@ -93,8 +93,8 @@ static const char *place_text(apr_pool_t *pool, const wf_seal_place_t *place)
 wf_status_t wf_seal(wf_ctx_t *ctx, const char **sealed, const wf_data_key_t *key,
                     const wf_seal_place_t *place, const void *plain, size_t len)
 {
-    return wf_sealed_make(ctx, sealed, SEAL_PREFIX, key->id, key->key, place_text(ctx->pool, place),
-                          plain, len);
+    return wf_sealed_make(ctx, sealed, SEAL_PREFIX, key->id, key->key,
+                          wf_seal_place_text(ctx->pool, place), plain, len);
 }
 
 wf_status_t wf_unseal(wf_ctx_t *ctx, wf_secret_t *out, const wf_data_key_t *key,
@@ -113,5 +113,5 @@ wf_status_t wf_unseal(wf_ctx_t *ctx, wf_secret_t *out, const wf_data_key_t *key,
                        WFLOGNO(0025) "%s.%s of row %s is sealed with another data key",
                        place->table, place->column, place->row_id);
     }
-    return wf_sealed_open(ctx, out, &text, key->key, place_text(ctx->pool, place));
+    return wf_sealed_open(ctx, out, &text, key->key, wf_seal_place_text(ctx->pool, place));
 }
