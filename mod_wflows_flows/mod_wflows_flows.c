@@ -8,7 +8,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(wff_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(wff_post_config, after_tenant, NULL, APR_HOOK_MIDDLE);
     /* First of all handlers: no AddHandler may take a flow's name for a script's. */
-    ap_hook_handler(wff_endpoint_handler, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(wff_handler, NULL, NULL, APR_HOOK_FIRST);
 }
 
 AP_DECLARE_MODULE(wflows_flows) = {

@@ -21,7 +21,15 @@ extern module AP_MODULE_DECLARE_DATA wflows_flows_module;
 /* Of the main server only: they become part of the one runtime. */
 #define WFF_SERVER_MEMBERS(M)                        \
     M(apr_interval_time_t, repeat_window, WFF_UNSET) \
-    M(apr_array_header_t *, callback_allow, NULL)
+    M(apr_array_header_t *, callback_allow, NULL)    \
+    M(apr_interval_time_t, billing_grace, WFF_UNSET) \
+    M(apr_array_header_t *, stripe_secrets, NULL)
+
+/* An element of stripe_secrets. */
+typedef struct {
+    const char *source;
+    const char *at; /* "file:line" */
+} wff_stripe_secret_t;
 
 #define WFF_DECLARE(type, name, unset) type name;
 typedef struct {
@@ -53,9 +61,23 @@ const wf_runtime_t *wff_runtime(void);
 /* NULL: not a request of wflows'. */
 const wfm_request_t *wff_request(request_rec *r);
 
+/* ---- which of our routes (wff_handler.c)
+ * -------------------------------------------------------------------------- */
+
+int wff_handler(request_rec *r);
+
 /* ---- the endpoint (wff_endpoint.c)
  * -------------------------------------------------------------------------------- */
 
-int wff_endpoint_handler(request_rec *r);
+int wff_endpoint(request_rec *r, const wfm_request_t *req);
+
+/* ---- billing (wff_stripe.c)
+ * --------------------------------------------------------------------------------------- */
+
+/* Reads the secrets into `conf`; with `try_only` those that can be had without running a program are tried
+ * and nothing is kept. OK, or !OK and it has been said why. */
+int wff_stripe_secrets_load(apr_pool_t *pool, wf_conf_t *conf, const wff_server_conf_t *own,
+                            int try_only);
+int wff_stripe(request_rec *r, const wfm_request_t *req);
 
 #endif

@@ -121,6 +121,38 @@ static const char *add_callback_allow(cmd_parms *cmd, void *dir, const char *cid
     return NULL;
 }
 
+static const char *add_stripe_secret(cmd_parms *cmd, void *dir, const char *source)
+{
+    wff_server_conf_t *conf = server_conf(cmd);
+    const char *message = wfm_conf_main_only(cmd);
+    wff_stripe_secret_t *secret;
+
+    if (message) {
+        return message;
+    }
+    message = wf_source_check(cmd->pool, source, 0);
+    if (message) {
+        /* Not the value: it may be the secret itself. */
+        return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, message);
+    }
+    if (!conf->stripe_secrets) {
+        conf->stripe_secrets = apr_array_make(cmd->pool, 2, sizeof(wff_stripe_secret_t));
+    }
+    secret = apr_array_push(conf->stripe_secrets);
+    secret->source = source;
+    secret->at = wfm_conf_at(cmd);
+    return NULL;
+}
+
+static const char *set_billing_grace(cmd_parms *cmd, void *dir, const char *text)
+{
+    static const wfm_range_t range = {0, 2160 * 3600 * SEC, "168h"};
+    const char *message = wfm_conf_main_only(cmd);
+
+    return message ? message
+                   : wfm_conf_duration(cmd, &server_conf(cmd)->billing_grace, text, &range);
+}
+
 const command_rec wff_commands[] = {
     AP_INIT_TAKE1(WFF_BODY_MAX, set_body_max, NULL, RSRC_CONF | ACCESS_CONF,
                   "largest body of a flow request (K and M allowed); a larger one gets 413"),
@@ -130,4 +162,8 @@ const command_rec wff_commands[] = {
                   "how long a repeated flow request gets the same answer"),
     AP_INIT_ITERATE(WFF_CALLBACK_ALLOW, add_callback_allow, NULL, RSRC_CONF,
                     "private networks that companies' own servers may be in"),
+    AP_INIT_TAKE1(WFF_STRIPE_SECRET, add_stripe_secret, NULL, RSRC_CONF,
+                  "where a signing secret of Stripe's webhook is: file:/path, env:NAME or exec:/path"),
+    AP_INIT_TAKE1(WFF_BILLING_GRACE, set_billing_grace, NULL, RSRC_CONF,
+                  "how long a payment may be overdue before the company is suspended"),
     {NULL}};

@@ -57,14 +57,10 @@ static int exchange(request_rec *r, const wfm_request_t *req, const wf_service_t
     return wfm_exchange_reply(r, req->request_id, &out);
 }
 
-int wff_endpoint_handler(request_rec *r)
+int wff_endpoint(request_rec *r, const wfm_request_t *req)
 {
-    const wfm_request_t *req = wff_request(r);
     const wf_runtime_t *runtime;
 
-    if (!req || req->place != WFM_PLACE_ENDPOINT) {
-        return DECLINED;
-    }
     /* The reply is the bare base64 text (WHATSAPP.md 6.1, 8): no filter may compress it. */
     apr_table_setn(r->subprocess_env, "no-gzip", "1");
     apr_table_setn(r->subprocess_env, "no-brotli", "1");

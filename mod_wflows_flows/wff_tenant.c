@@ -1,5 +1,7 @@
 #include "wff.h"
 
+#include <http_core.h>
+
 APLOG_USE_MODULE(wflows_flows);
 
 /* Of mod_wflows_tenant; NULL where it is not loaded. Fetched in check_config: the
@@ -23,7 +25,8 @@ int wff_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
                                         "builds: install both from one");
         return !OK;
     }
-    return OK;
+    return wff_stripe_secrets_load(ptemp, conf_get(WFM_ABI, s),
+                                   ap_get_module_config(s->module_config, &wflows_flows_module), 1);
 }
 
 int wff_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -35,7 +38,14 @@ int wff_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         conf->service.repeat_window = own->repeat_window;
     }
     conf->callback_allow = own->callback_allow;
-    return OK;
+    if (own->billing_grace != WFF_UNSET) {
+        conf->service.billing_grace = own->billing_grace;
+    }
+    /* The first pass only tries the configuration; programs that give secrets run once. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    return wff_stripe_secrets_load(pconf, conf, own, 0) == OK ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 const wf_runtime_t *wff_runtime(void)

@@ -95,6 +95,9 @@ static int route_of(wf_route_t *route, const wfm_request_t *req)
     case WFM_PLACE_ENDPOINT:
         *route = WF_ROUTE_ENDPOINT;
         return 1;
+    case WFM_PLACE_STRIPE:
+        *route = WF_ROUTE_WEBHOOK;
+        return 1;
     case WFM_PLACE_HEALTH:
         *route = WF_ROUTE_HEALTH;
         return 1;

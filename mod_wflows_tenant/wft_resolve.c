@@ -100,6 +100,8 @@ static void parse_path(apr_pool_t *pool, wfm_request_t *req, const char *path)
         req->place = WFM_PLACE_HEALTH;
     } else if (strcmp(path, "/metrics") == 0) {
         req->place = WFM_PLACE_METRICS;
+    } else if (strcmp(path, "/webhooks/stripe") == 0) {
+        req->place = WFM_PLACE_STRIPE;
     } else if (strncmp(path, WFT_COMPANY_PREFIX, strlen(WFT_COMPANY_PREFIX)) == 0) {
         const char *slug = segment(pool, &rest, path + strlen(WFT_COMPANY_PREFIX));
 

@@ -60,7 +60,17 @@ good('networks may be allowed, several at once', 'WflowsFlowCallbackAllow 10.0.0
     my $r = configtest('WflowsFlowCallbackAllow 10.0.0.0/33');
     ok($r->{rc} == 1 && $r->{err} =~ /^WflowsFlowCallbackAllow: '10\.0\.0\.0\/33': \S/m, 'a bad CIDR is named') or diag($r->{err});
 }
-for my $line ('WflowsFlowRepeatWindow 60s', 'WflowsFlowCallbackAllow 10.0.0.0/8') {
+bad('an overdue payment is not overlooked for ever', 'WflowsFlowBillingGrace 2161h',
+    "WflowsFlowBillingGrace: '2161h' is not allowed, use 0s to 2160h (e.g. WflowsFlowBillingGrace 168h)");
+good('a secret of Stripe\'s may come from a program, which a check does not run', 'WflowsFlowStripeSecret "exec:/no/such/program"');
+{
+    my $r = configtest('WflowsFlowStripeSecret whsec_in_the_configuration');
+    ok($r->{rc} == 1 && $r->{err} =~ /^WflowsFlowStripeSecret: /m && $r->{err} !~ /whsec_in/, 'a secret never stands in the configuration, and is not repeated')
+        or diag($r->{err});
+    $r = configtest("WflowsFlowStripeSecret file:$dir/none");
+    ok($r->{rc} == 1 && $r->{err} =~ /^WF2140: WflowsFlowStripeSecret \(\S+:\d+\): \S/m, 'a secret that cannot be read is named with its line') or diag($r->{err});
+}
+for my $line ('WflowsFlowStripeSecret env:HOME', 'WflowsFlowBillingGrace 1h', 'WflowsFlowRepeatWindow 60s', 'WflowsFlowCallbackAllow 10.0.0.0/8') {
     my ($name) = $line =~ /^(\w+)/;
     bad("$name is refused in a virtual host", "<VirtualHost *>\nServerName a.example\n$line\n</VirtualHost>",
         "$name: not in <VirtualHost>, it is for the whole process; move it to the main server configuration");

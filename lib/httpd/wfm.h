@@ -36,6 +36,7 @@ int wfm_body_read(wf_ctx_t *ctx, wf_slice_t *body, request_rec *r, size_t max) W
 /* What is wrong, in the one table that knows its HTTP status, its code and its words. */
 typedef enum {
     WFM_BAD_REQUEST,
+    WFM_UNAUTHORIZED,
     WFM_FORBIDDEN,
     WFM_NOT_FOUND,
     WFM_METHOD,

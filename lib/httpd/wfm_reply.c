@@ -20,6 +20,7 @@ typedef struct {
 
 static const problem_row_t problems[WFM_PROBLEM_COUNT] = {
     [WFM_BAD_REQUEST] = {400, "bad_request", "The request could not be understood."},
+    [WFM_UNAUTHORIZED] = {401, "unauthorized", "The signature is missing or does not fit."},
     [WFM_FORBIDDEN] = {403, "forbidden", "This is not allowed."},
     [WFM_NOT_FOUND] = {404, "not_found", "There is nothing here."},
     [WFM_METHOD] = {405, "method_not_allowed", "This method is not allowed here."},

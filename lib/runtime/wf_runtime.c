@@ -31,6 +31,7 @@ void wf_conf_defaults(wf_conf_t *conf)
     conf->default_plan = "starter";
     conf->service.limits_fail_open = 1;
     conf->service.repeat_window = apr_time_from_sec(60);
+    conf->service.billing_grace = apr_time_from_sec(7 * 86400);
 }
 
 static wf_status_t make_postgres(wf_ctx_t *ctx, wf_runtime_t *rt, apr_pool_t *pool, int check_role)

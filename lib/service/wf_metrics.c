@@ -43,6 +43,7 @@ static const struct {
     {"wflows_session_step_groups_total", "Transactions that committed them."},
     {"wflows_session_step_failures_total", "Session steps that could not be committed."},
     {"wflows_backend_requests_total", "Exchanges asked of the companies' own servers, by result."},
+    {"wflows_billing_events_total", "Events of Stripe's, by what became of them."},
 };
 
 static uint64_t get(const _Atomic uint64_t *value)

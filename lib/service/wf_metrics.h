@@ -47,7 +47,13 @@
     M(STEP_GROUPS, "wflows_session_step_groups_total", "")                                         \
     M(STEP_FAILURES, "wflows_session_step_failures_total", "")                                     \
     M(BACKEND_OK, "wflows_backend_requests_total", "result=\"ok\"")                                \
-    M(BACKEND_FAILED, "wflows_backend_requests_total", "result=\"failed\"")
+    M(BACKEND_FAILED, "wflows_backend_requests_total", "result=\"failed\"")                       \
+    M(BILLING_APPLIED, "wflows_billing_events_total", "result=\"applied\"")                       \
+    M(BILLING_STORED, "wflows_billing_events_total", "result=\"stored\"")                         \
+    M(BILLING_UNLINKED, "wflows_billing_events_total", "result=\"unlinked\"")                     \
+    M(BILLING_DUPLICATE, "wflows_billing_events_total", "result=\"duplicate\"")                   \
+    M(BILLING_REFUSED, "wflows_billing_events_total", "result=\"refused\"")                       \
+    M(BILLING_FAILED, "wflows_billing_events_total", "result=\"failed\"")
 
 typedef enum {
 #define WF_METRIC_ID(id, name, labels) WF_METRIC_##id,

@@ -16,6 +16,9 @@ typedef struct {
     int64_t platform_rate_window_ms;
     int limits_fail_open;           /* WflowsTenantLimitFailure: 1 without Redis nobody is limited, 0 everybody is refused */
     apr_interval_time_t repeat_window; /* WflowsFlowRepeatWindow */
+    const wf_secret_t *stripe_secrets; /* WflowsFlowStripeSecret; none: no billing */
+    int stripe_secret_count;
+    apr_interval_time_t billing_grace; /* WflowsFlowBillingGrace */
 } wf_service_conf_t;
 
 /* Everything a use case needs; one per process, shared by its threads, made by lib/runtime. */
@@ -91,6 +94,14 @@ typedef struct {
  * answers with 200 is not committed. */
 void wf_exchange(wf_ctx_t *ctx, wf_exchange_out_t *out, const wf_service_t *service,
                  const wf_exchange_in_t *in);
+
+/* ---- billing (wf_billing_intake.c) ---------------------------------------------------------------------- */
+
+/* One event of Stripe's, stored and applied when this returns WF_OK; `signature` is the Stripe-Signature
+ * header or NULL, `body` ends with a NUL after its length. Expected failures: WF_EDENIED (signature),
+ * WF_EINVALID (not an event), WF_EUNAVAIL (not stored: Stripe must send it again). */
+wf_status_t wf_billing_intake(wf_ctx_t *ctx, const wf_service_t *service, const char *signature,
+                              const wf_slice_t *body) WF_MUST_CHECK;
 
 /* ---- group commit (wf_step_writer.c) --------------------------------------------------------------------- */
 

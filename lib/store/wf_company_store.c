@@ -183,7 +183,7 @@ static const char *action_of(const wf_json_t *old_doc, const wf_json_t *new_doc)
     return "company.updated";
 }
 
-static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members)
+wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members)
 {
     wf_pg_param_t params[] = {change->company_id, NULL, change->actor->actor};
     wf_json_t *old_doc, *new_doc, *row;
@@ -211,7 +211,7 @@ wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char
     }
     st = wf_change_begin(ctx, &change, store, company_id, actor);
     if (st == WF_OK) {
-        st = update(ctx, &change, members);
+        st = wf_company_apply(ctx, &change, members);
     }
     return wf_change_end(ctx, &change, st);
 }

@@ -57,6 +57,13 @@
     " 'created_at', wflows.time_text(f.created_at),"                                        \
     " 'updated_at', wflows.time_text(f.updated_at))"
 
+#define BILLING_JSON                                                                         \
+    "json_build_object('stripe_customer_id', b.stripe_customer_id,"                          \
+    " 'stripe_subscription_id', b.stripe_subscription_id, 'plan', b.plan,"                   \
+    " 'status', b.status, 'period_end', wflows.time_text(b.period_end),"                     \
+    " 'past_due_since', wflows.time_text(b.past_due_since),"                                 \
+    " 'suspended_for', wflows.time_text(b.suspended_for))"
+
 static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     /* set_config and not SET LOCAL ROLE: it may stand in a pipeline without a warning. */
     [WF_SQL_ROLE_PLATFORM] = {"role_platform",
@@ -398,6 +405,80 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          "  and v.version = case when $3::int = 0 then f.active_version else $3::int end"
          " where f.company_id = $1::uuid and f.name = $2 and f.deleted_at is null",
          3},
+
+    /* As wflows_platform, all of these. An event that names a company must not miss one of the same
+     * subscription that is being stored without: they take turns. */
+    [WF_SQL_BILLING_LOCK] = {"billing_lock",
+                             "select pg_catalog.pg_advisory_xact_lock(131311467689846)", 0},
+    [WF_SQL_BILLING_EVENT_KNOWN] = {"billing_event_known",
+                                    "select from wflows.billing_events e where e.id = $1", 1},
+    /* Whose is it: by the event's own words (id, slug), else as the subscription's or the customer's other
+     * events. */
+    [WF_SQL_BILLING_COMPANY] =
+        {"billing_company",
+         "select c.id, c.slug from wflows.companies c where c.id = coalesce("
+         "(select o.id from wflows.companies o where o.id = $1::uuid),"
+         " (select o.id from wflows.companies o where o.slug = $2 and o.deleted_at is null),"
+         " (select e.company_id from wflows.billing_events e where e.stripe_subscription_id = $3"
+         "  and e.company_id <> '00000000-0000-0000-0000-000000000000'"
+         "  order by e.created_at desc, e.id desc limit 1),"
+         " (select e.company_id from wflows.billing_events e where e.stripe_customer_id = $4"
+         "  and e.company_id <> '00000000-0000-0000-0000-000000000000'"
+         "  order by e.created_at desc, e.id desc limit 1))",
+         4},
+    /* A price may be called after its plan with something behind it: pro_monthly, pro-yearly. */
+    [WF_SQL_BILLING_EVENT_ADD] =
+        {"billing_event_add",
+         "insert into wflows.billing_events (company_id, id, type, kind, created_at, object_id,"
+         " stripe_customer_id, stripe_subscription_id, plan, stripe_status, period_end, payload)"
+         " values (coalesce($1::uuid, '00000000-0000-0000-0000-000000000000'), $2, $3, $4,"
+         " wflows.us_time($5::bigint), $6, $7, $8, (select p.name from wflows.plans p"
+         "  where $9 = p.name or starts_with($9, p.name || '_') or starts_with($9, p.name || '-')"
+         "  order by char_length(p.name) desc limit 1), $10, wflows.us_time($11::bigint),"
+         " $12::json) returning plan",
+         12},
+    [WF_SQL_BILLING_ADOPT] =
+        {"billing_adopt",
+         "update wflows.billing_events e set company_id = $1::uuid"
+         " where e.company_id = '00000000-0000-0000-0000-000000000000'"
+         " and (e.stripe_subscription_id = $2 or e.stripe_customer_id = $3)",
+         3},
+    [WF_SQL_BILLING_EVENTS] =
+        {"billing_events",
+         "select e.id, e.type, e.kind, extract(epoch from e.created_at)::bigint,"
+         " e.stripe_customer_id, e.stripe_subscription_id, e.plan, e.stripe_status,"
+         " extract(epoch from e.period_end)::bigint from wflows.billing_events e"
+         " where e.company_id = $1::uuid and e.stripe_subscription_id is not null",
+         1},
+    [WF_SQL_BILLING_ROW] =
+        {"billing_row",
+         "select " BILLING_JSON ", b.plan, extract(epoch from b.suspended_for)::bigint"
+         " from wflows.billing_subscriptions b where b.company_id = $1::uuid",
+         1},
+    [WF_SQL_BILLING_SAVE] =
+        {"billing_save",
+         "insert into wflows.billing_subscriptions as b (company_id, stripe_customer_id,"
+         " stripe_subscription_id, plan, status, period_end, past_due_since, suspended_for,"
+         " last_event_at)"
+         " values ($1::uuid, $2, $3, $4, $5, wflows.us_time($6::bigint),"
+         " wflows.us_time($7::bigint), wflows.us_time($8::bigint), wflows.us_time($9::bigint))"
+         " on conflict (company_id) do update set"
+         " stripe_customer_id = excluded.stripe_customer_id,"
+         " stripe_subscription_id = excluded.stripe_subscription_id, plan = excluded.plan,"
+         " status = excluded.status, period_end = excluded.period_end,"
+         " past_due_since = excluded.past_due_since, suspended_for = excluded.suspended_for,"
+         " last_event_at = excluded.last_event_at, updated_at = now()"
+         " returning " BILLING_JSON,
+         9},
+    [WF_SQL_BILLING_OVERDUE] =
+        {"billing_overdue",
+         "select b.company_id from wflows.billing_subscriptions b"
+         " join wflows.companies c on c.id = b.company_id"
+         " where b.past_due_since <= wflows.us_time($1::bigint)"
+         " and b.suspended_for is distinct from b.past_due_since"
+         " and c.status = 'active' and c.deleted_at is null"
+         " order by b.past_due_since limit $2::int",
+         2},
 
     [WF_SQL_USAGE_ADD] =
         {"usage_add",

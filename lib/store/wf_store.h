@@ -12,6 +12,7 @@
 #include "pg/wf_pg.h"
 #include "redis/wf_redis.h"
 #include "tenant/wf_tenant.h"
+#include "webhook/wf_billing.h"
 
 /* Handles only, no data; shared by all threads of a process. */
 typedef struct {
@@ -35,7 +36,7 @@ typedef struct {
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 7 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 8 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */
@@ -215,6 +216,29 @@ wf_status_t wf_flow_name_by_id(wf_ctx_t *ctx, const char **name, const wf_store_
 wf_status_t wf_flow_source_load(wf_ctx_t *ctx, const char **flow_json, const char **logic,
                                 const wf_store_t *store, const char *company_id, const char *name,
                                 int version) WF_MUST_CHECK;
+
+/* ---- billing (wf_billing_store.c) ----------------------------------------------------------------- */
+
+typedef enum {
+    WF_BILLING_DUPLICATE, /* that event was here before */
+    WF_BILLING_UNLINKED,  /* stored; which company's it is, a later one may tell */
+    WF_BILLING_STORED,    /* stored; nothing of the company changes */
+    WF_BILLING_APPLIED    /* the company's plan, limits or status changed */
+} wf_billing_result_t;
+
+/* Stores an event and brings the company to the state that all its events say: plan (its limits become the
+ * plan's), and status: suspended when a payment is overdue for longer than `grace`, active again when all is
+ * paid, if it was billing that suspended it. One transaction. `payload` is the event's text. */
+wf_status_t wf_billing_store(wf_ctx_t *ctx, wf_billing_result_t *out, const wf_store_t *store,
+                             const wf_billing_event_t *event, const char *payload,
+                             apr_interval_time_t grace, const wf_actor_t *actor) WF_MUST_CHECK;
+/* Active companies (const char *: ids) whose grace is over, at most `limit`. */
+wf_status_t wf_billing_overdue(wf_ctx_t *ctx, apr_array_header_t **ids, const wf_store_t *store,
+                               apr_interval_time_t grace, int limit) WF_MUST_CHECK;
+/* Brings a company to the state its events say, as time passes. WF_ENOTFOUND: it is gone. */
+wf_status_t wf_billing_settle(wf_ctx_t *ctx, int *changed, const wf_store_t *store,
+                              const char *company_id, apr_interval_time_t grace,
+                              const wf_actor_t *actor) WF_MUST_CHECK;
 
 /* ---- audit (wf_audit_store.c) -------------------------------------------------------------------- */
 

@@ -69,6 +69,11 @@ void wf_change_forget_flow(wf_change_t *change, const char *flow_name);
  * the outbox has it. */
 wf_status_t wf_change_end(wf_ctx_t *ctx, wf_change_t *change, wf_status_t st) WF_MUST_CHECK;
 
+/* The members of `members`, which are known to be right, into the company's row, with its audit row
+ * (wf_company_store.c). */
+wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change,
+                             const wf_json_t *members) WF_MUST_CHECK;
+
 /* WF_ELIMIT where `used` of the tighter of two limits (0: none) are taken; `what` names them. */
 wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t other,
                             const char *what) WF_MUST_CHECK;
