@@ -342,15 +342,6 @@ void wf_json_remove(wf_json_t *object, const char *key)
     }
 }
 
-void wf_json_truncate(wf_json_t *array, size_t len)
-{
-    size_t have = wf_json_type(array) == WF_JSON_ARRAY ? wf_json_len(array) : 0;
-
-    if (have > len) {
-        json_object_array_del_idx(in(array), len, have - len);
-    }
-}
-
 void wf_json_set_str(wf_json_t *object, const char *key, const char *text)
 {
     if (text) {

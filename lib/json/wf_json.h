@@ -92,7 +92,6 @@ wf_json_t *wf_json_copy(apr_pool_t *pool, const wf_json_t *v);
 void wf_json_set(wf_json_t *object, const char *key, wf_json_t *value);
 void wf_json_push(wf_json_t *array, wf_json_t *value);
 void wf_json_remove(wf_json_t *object, const char *key);
-void wf_json_truncate(wf_json_t *array, size_t len);
 /* Shorthands; a NULL text sets nothing. */
 void wf_json_set_str(wf_json_t *object, const char *key, const char *text);
 void wf_json_set_int(wf_json_t *object, const char *key, int64_t n);

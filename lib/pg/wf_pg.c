@@ -201,9 +201,7 @@ int wf_pg_affected(const wf_pg_result_t *res)
 
 static wf_status_t run_plain(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_pg_step_t *steps, int count)
 {
-    int failed_at;
-
-    return wf_pg_run(ctx, &failed_at, conn, steps, count, wf_pg_limit(conn));
+    return wf_pg_run(ctx, conn, steps, count, wf_pg_limit(conn));
 }
 
 static void hand_over(wf_ctx_t *ctx, wf_pg_result_t **out, PGresult *raw)
@@ -300,7 +298,6 @@ struct wf_pg_pipe_t {
     wf_pg_conn_t *conn;
     apr_array_header_t *steps; /* wf_pg_step_t */
     wf_pg_result_t **results;  /* after a successful run */
-    int failed_at;
 };
 
 wf_pg_pipe_t *wf_pg_pipe(wf_ctx_t *ctx, wf_pg_conn_t *conn)
@@ -309,7 +306,6 @@ wf_pg_pipe_t *wf_pg_pipe(wf_ctx_t *ctx, wf_pg_conn_t *conn)
 
     pipe->conn = conn;
     pipe->steps = apr_array_make(ctx->pool, 8, sizeof(wf_pg_step_t));
-    pipe->failed_at = -1;
     return pipe;
 }
 
@@ -345,7 +341,7 @@ wf_status_t wf_pg_pipe_run(wf_ctx_t *ctx, wf_pg_pipe_t *pipe)
     if (count == 0) {
         return WF_OK;
     }
-    st = wf_pg_run(ctx, &pipe->failed_at, pipe->conn, steps, count, wf_pg_limit(pipe->conn));
+    st = wf_pg_run(ctx, pipe->conn, steps, count, wf_pg_limit(pipe->conn));
     if (st == WF_OK) {
         pipe->results = apr_palloc(ctx->pool, (size_t)count * sizeof(wf_pg_result_t *));
         for (i = 0; i < count; i++) {
@@ -358,9 +354,4 @@ wf_status_t wf_pg_pipe_run(wf_ctx_t *ctx, wf_pg_pipe_t *pipe)
 wf_pg_result_t *wf_pg_pipe_result(const wf_pg_pipe_t *pipe, int index)
 {
     return pipe->results && index >= 0 && index < pipe->steps->nelts ? pipe->results[index] : NULL;
-}
-
-int wf_pg_pipe_failed_at(const wf_pg_pipe_t *pipe)
-{
-    return pipe->failed_at;
 }

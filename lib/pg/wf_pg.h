@@ -90,9 +90,6 @@ wf_status_t wf_pg_pipe_add(wf_ctx_t *ctx, wf_pg_pipe_t *pipe, const wf_pg_stmt_t
                            const wf_pg_param_t *params) WF_MUST_CHECK;
 wf_status_t wf_pg_pipe_run(wf_ctx_t *ctx, wf_pg_pipe_t *pipe) WF_MUST_CHECK;
 wf_pg_result_t *wf_pg_pipe_result(const wf_pg_pipe_t *pipe, int index);
-/* Index of the statement that failed; -1 if none did, or all as a whole (at commit, or the
- * connection). */
-int wf_pg_pipe_failed_at(const wf_pg_pipe_t *pipe);
 
 /* A script of several statements (a migration file), as it stands, in the open transaction. */
 wf_status_t wf_pg_exec_script(wf_ctx_t *ctx, wf_pg_conn_t *conn, const char *sql) WF_MUST_CHECK;

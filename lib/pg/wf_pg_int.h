@@ -56,10 +56,9 @@ typedef struct {
     int prepares;
 } wf_pg_step_t;
 
-/* The statements and one Sync in one round trip, none of it longer than `limit` or the deadline.
- * *failed_at as wf_pg_pipe_failed_at. */
-wf_status_t wf_pg_run(wf_ctx_t *ctx, int *failed_at, wf_pg_conn_t *conn, wf_pg_step_t *steps,
-                      int count, apr_interval_time_t limit);
+/* The statements and one Sync in one round trip, none of it longer than `limit` or the deadline. */
+wf_status_t wf_pg_run(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_pg_step_t *steps, int count,
+                      apr_interval_time_t limit);
 /* How long a whole call may take: the server's own statement_timeout shall come first, because a
  * connection survives that one. */
 apr_interval_time_t wf_pg_limit(const wf_pg_conn_t *conn);

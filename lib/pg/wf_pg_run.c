@@ -283,14 +283,13 @@ static wf_status_t exchange(wf_ctx_t *ctx, run_t *run, apr_interval_time_t limit
     return st;
 }
 
-wf_status_t wf_pg_run(wf_ctx_t *ctx, int *failed_at, wf_pg_conn_t *conn, wf_pg_step_t *steps,
-                      int count, apr_interval_time_t limit)
+wf_status_t wf_pg_run(wf_ctx_t *ctx, wf_pg_conn_t *conn, wf_pg_step_t *steps, int count,
+                      apr_interval_time_t limit)
 {
     apr_interval_time_t left = wf_time_left(ctx, limit);
     run_t run = {.conn = conn, .steps = steps, .count = count, .end = wf_monotonic() + left};
     wf_status_t st;
 
-    *failed_at = -1;
     conn->constraint[0] = '\0';
     if (conn->broken) {
         return wf_fail(ctx, WF_EUNAVAIL,
@@ -305,9 +304,6 @@ wf_status_t wf_pg_run(wf_ctx_t *ctx, int *failed_at, wf_pg_conn_t *conn, wf_pg_s
     if (st != WF_OK) {
         conn->owner->failures++;
         clear_results(&run);
-        if (run.bad && run.bad_at < count) {
-            *failed_at = run.bad_at;
-        }
     }
     PQclear(run.bad);
     return st;

@@ -67,12 +67,11 @@ wf_status_t wf_pg_set_up_session(wf_ctx_t *ctx, wf_pg_conn_t *conn, apr_interval
     const wf_pg_conf_t *conf = &conn->owner->conf;
     wf_pg_param_t params[1];
     wf_pg_step_t step = {.stmt = &session_stmt, .params = params};
-    int failed_at;
     wf_status_t st;
 
     params[0] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT,
                              (apr_int64_t)apr_time_as_msec(conf->statement_timeout));
-    st = wf_pg_run(ctx, &failed_at, conn, &step, 1, limit);
+    st = wf_pg_run(ctx, conn, &step, 1, limit);
     if (st == WF_OK && conf->check_role) {
         st = check_role(ctx, step.res);
     }

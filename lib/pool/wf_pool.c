@@ -461,16 +461,6 @@ void wf_pool_suspect(wf_pool_t *pool)
     } while (left > 0);
 }
 
-int wf_pool_is_open(wf_pool_t *pool)
-{
-    int refused;
-
-    lock(pool);
-    refused = refuses(pool, wf_monotonic());
-    unlock(pool);
-    return refused;
-}
-
 void wf_pool_stats(wf_pool_stats_t *out, wf_pool_t *pool)
 {
     lock(pool);

@@ -44,12 +44,10 @@ void wf_pool_release(wf_pool_t *pool, void *resource, int broken);
  * while the others wait for its result (a server that was only slow refuses nobody); if that fails,
  * the breaker opens. */
 void wf_pool_suspect(wf_pool_t *pool);
-/* 1 if an acquire would be refused by the breaker now. */
-int wf_pool_is_open(wf_pool_t *pool);
 
 typedef struct {
     int open, idle, waiting, max;
-    int breaker_open;
+    int breaker_open; /* 1: an acquire would be refused now */
     uint64_t acquired, opened, timeouts, failures;
 } wf_pool_stats_t;
 void wf_pool_stats(wf_pool_stats_t *out, wf_pool_t *pool);

@@ -169,7 +169,6 @@ START_TEST(a_pipe_is_one_round_trip_and_all_or_nothing)
     ck_assert_int_eq(wf_pg_pipe_add(test_ctx, pipe, &list_items, NULL), WF_OK);
     ck_assert_int_eq(wf_pg_pipe_run(test_ctx, pipe), WF_OK);
     ck_assert_uint_eq(trips(pg) - before, 1);
-    ck_assert_int_eq(wf_pg_pipe_failed_at(pipe), -1);
     ck_assert_int_eq(wf_pg_rows(wf_pg_pipe_result(pipe, 2)), 2);
     ck_assert_str_eq(wf_pg_cell(wf_pg_pipe_result(pipe, 2), 1, 0), "b");
     ck_assert_ptr_null(wf_pg_pipe_result(pipe, 3));
@@ -181,7 +180,6 @@ START_TEST(a_pipe_is_one_round_trip_and_all_or_nothing)
     /* First used after the failure, so never prepared; it must work later. */
     ck_assert_int_eq(wf_pg_pipe_add(test_ctx, pipe, &count_items, NULL), WF_OK);
     ck_assert_int_eq(wf_pg_pipe_run(test_ctx, pipe), WF_ECONFLICT);
-    ck_assert_int_eq(wf_pg_pipe_failed_at(pipe), 1);
     ck_assert_ptr_null(wf_pg_pipe_result(pipe, 0));
     ck_assert_int_eq(wf_pg_retryable(conn), 1);
     ck_assert_str_eq(one(conn, &count_items, NULL), "2");
@@ -202,7 +200,6 @@ START_TEST(a_constraint_checked_at_commit_fails_the_call_with_nothing_done)
 
     ck_assert_int_eq(wf_pg_pipe_add(test_ctx, pipe, &late, NULL), WF_OK);
     ck_assert_int_eq(wf_pg_pipe_run(test_ctx, pipe), WF_ECONFLICT);
-    ck_assert_int_eq(wf_pg_pipe_failed_at(pipe), -1);
     ck_assert_str_eq(wf_pg_constraint(conn), "late_id_key");
     ck_assert_ptr_null(wf_pg_pipe_result(pipe, 0));
     ck_assert_str_eq(one(conn, &count, NULL), "0");
