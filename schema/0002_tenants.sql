@@ -102,7 +102,7 @@ create table wflows.whatsapp_accounts (
     constraint whatsapp_accounts_phone_number_id_check check (phone_number_id ~ '^[0-9]{5,20}$'),
     constraint whatsapp_accounts_waba_id_check check (waba_id ~ '^[0-9]{5,20}$'),
     constraint whatsapp_accounts_callback_webhook_url_check
-        check (callback_webhook_url ~ '^https?://[^\s/]' and char_length(callback_webhook_url) <= 2048),
+        check (callback_webhook_url ~* '^https?://[^\s/]' and char_length(callback_webhook_url) <= 2048),
     constraint whatsapp_accounts_callback_timeout_check check (callback_timeout between 100 and 60000),
     constraint whatsapp_accounts_callback_max_retries_check
         check (callback_max_retries between 0 and 20),

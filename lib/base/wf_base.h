@@ -186,6 +186,11 @@ void wf_uuid_encode(char out[WF_UUID_LEN + 1], const unsigned char in[16]);
 /* DESIGN.md section 1: ^[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])?$ */
 int wf_slug_is(const char *text);
 
+/* NULL if this is an http or https URL of at most WF_URL_MAX bytes, without a user, that has nothing two
+ * parsers could read differently; else what is wrong with it. Only the form: no look-up. */
+#define WF_URL_MAX 2048
+const char *wf_url_fault(const char *url);
+
 /* 1 if `len` bytes are valid UTF-8 without NUL. */
 int wf_utf8_is(const char *text, size_t len);
 /* Characters (code points) in valid UTF-8. */

@@ -2,9 +2,7 @@
 #include "flow/wf_logic_check_int.h"
 
 #include <string.h>
-#include <strings.h>
 
-#define URL_MAX 2048
 #define TIMEOUT_MIN 100
 #define TIMEOUT_MAX 9000
 
@@ -295,23 +293,14 @@ static void check_constants(wf_logic_check_t *k, const wf_json_t *constants)
 }
 
 /* Only the form: what it may reach is decided when it is called. */
-static int is_url(const wf_json_t *url)
+static const char *url_fault(const wf_json_t *url)
 {
-    const char *text = wf_json_str(url), *c;
-    size_t len = wf_json_str_len(url), scheme;
+    const char *text = wf_json_str(url);
 
-    if (!text || len > URL_MAX || strlen(text) != len) {
-        return 0;
+    if (!text || strlen(text) != wf_json_str_len(url)) {
+        return "a text is expected";
     }
-    scheme = strncasecmp(text, "https://", 8) == 0  ? 8
-             : strncasecmp(text, "http://", 7) == 0 ? 7
-                                                    : 0;
-    for (c = text; *c; c++) {
-        if (*c <= ' ' || *c > '~' || strchr("\"<>\\^`{|}", *c)) {
-            return 0;
-        }
-    }
-    return scheme > 0 && text[scheme] != '\0' && !strchr("/?#:@", text[scheme]);
+    return wf_url_fault(text);
 }
 
 static void check_backend(wf_logic_check_t *k)
@@ -320,13 +309,14 @@ static void check_backend(wf_logic_check_t *k)
     static const char *const failure_members[] = {"next", "data", "error_message", NULL};
     const wf_json_t *timeout = wf_json_get(k->backend, "timeout_ms");
     const wf_json_t *failure = wf_json_get(k->backend, "on_failure");
-    const char *at = "/logic/backend/on_failure";
+    const char *at = "/logic/backend/on_failure", *fault;
     const wf_plan_screen_t *target;
 
     wf_logic_check_members(k, k->backend, "/logic/backend", members);
-    if (!is_url(wf_json_get(k->backend, "url"))) {
+    fault = url_fault(wf_json_get(k->backend, "url"));
+    if (fault) {
         wf_logic_issue(k, WF_ISSUE_ERROR, "/logic/backend/url",
-                       "url is where to ask: https://host/path");
+                       "url is where to ask, like https://host/path: %s", fault);
     }
     if (timeout && (!wf_json_is_int(timeout) || wf_json_int(timeout) < TIMEOUT_MIN ||
                     wf_json_int(timeout) > TIMEOUT_MAX)) {

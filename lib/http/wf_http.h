@@ -30,7 +30,7 @@ wf_status_t wf_http_make(wf_ctx_t *ctx, wf_http_t **out, apr_pool_t *pool,
 
 typedef struct {
     const char *method;         /* "GET", "POST" … */
-    const char *url;            /* http or https, no userinfo */
+    const char *url;            /* as wf_url_fault has it */
     const apr_table_t *headers; /* may be NULL */
     const void *body;
     size_t body_len;
@@ -50,7 +50,5 @@ typedef struct {
  * WF_EUNAVAIL (connect, timeout, breaker open, reply over the limit). */
 wf_status_t wf_http_send(wf_ctx_t *ctx, wf_http_reply_t *out, wf_http_t *http,
                          const wf_http_request_t *request) WF_MUST_CHECK;
-/* NULL if the URL could be sent to (form only, no look-up), else what is wrong. */
-const char *wf_http_url_check(apr_pool_t *pool, const char *url);
 
 #endif

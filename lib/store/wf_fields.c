@@ -3,7 +3,6 @@
 #include <string.h>
 
 #define PROBLEMS_MAX 2000
-#define URL_MAX 2048
 #define EMAIL_MAX 254
 #define PHONE_MIN 4
 #define PHONE_MAX 31
@@ -47,14 +46,7 @@ int wf_form_is_email(const char *text)
 
 int wf_form_is_url(const char *text)
 {
-    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
-                    : strncmp(text, "http://", 7) == 0 ? 7
-                                                       : 0;
-    size_t host = scheme ? strcspn(text + scheme, "/?#") : 0;
-
-    /* A user name and password in it would be shown to everybody who may read the record. */
-    return host > 0 && is_compact(text) && !memchr(text + scheme, '@', host) &&
-           !strchr(text, '\\') && strlen(text) <= URL_MAX;
+    return wf_url_fault(text) == NULL;
 }
 
 /* ---- checking --------------------------------------------------------------------------- */

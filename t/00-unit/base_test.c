@@ -83,6 +83,67 @@ START_TEST(utf8_refuses_overlong_forms_surrogates_and_nul)
 }
 END_TEST
 
+START_TEST(urls_that_parsers_could_read_differently_are_refused)
+{
+    static const char *const bad[] = {"",
+                                      "example.com",
+                                      "ftp://example.com/",
+                                      "file:///etc/passwd",
+                                      "gopher://x/",
+                                      "http:/example.com",
+                                      "http://",
+                                      "http:///path",
+                                      "https://user@example.com/",
+                                      "https://user:pw@example.com/",
+                                      "https://@example.com/",
+                                      "https://example.com@evil.example/",
+                                      "https://exa mple.com/",
+                                      "https://example.com/a b",
+                                      "https://example.com\\@evil.example/",
+                                      "https://example.com/\r\nX: y",
+                                      "https://example.com:0/",
+                                      "https://example.com:65536/",
+                                      "https://example.com:x/",
+                                      "https://example.com:/",
+                                      "https://example.com:+80/",
+                                      "https://example.com:000080/",
+                                      "https://:80/",
+                                      "https://%65xample.com/",
+                                      "https://exämple.com/",
+                                      "https://example.com/{a}",
+                                      "https://example.com[::1]/",
+                                      "http://[]/",
+                                      "http://[::1]x/",
+                                      "http://[::1/]",
+                                      "http://[fe80::1%25eth0]/",
+                                      "http://[::1/",
+                                      "javascript:alert(1)",
+                                      "unix:///run/x.sock"};
+    static const char *const good[] = {"http://example.com",
+                                       "https://example.com/a?b=c@d#e",
+                                       "HTTPS://Example.COM:8443/%20",
+                                       "http://127.0.0.1:8080/x",
+                                       "http://[::1]:80/",
+                                       "https://exemplo.com.br/caf%C3%A9"};
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert_msg(wf_url_fault(bad[i]) != NULL, "%s", bad[i]);
+    }
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        const char *fault = wf_url_fault(good[i]);
+        ck_assert_msg(fault == NULL, "%s: %s", good[i], fault);
+    }
+    ck_assert_ptr_nonnull(wf_url_fault(NULL));
+    {
+        char *longer = apr_pcalloc(test_pool, 5001);
+        memset(longer, 'a', 5000);
+        memcpy(longer, "http://x/", 9);
+        ck_assert_ptr_nonnull(wf_url_fault(longer));
+    }
+}
+END_TEST
+
 START_TEST(uuids_go_to_bytes_and_back_and_v7_sorts_by_time)
 {
     char a[WF_UUID_LEN + 1], b[WF_UUID_LEN + 1], c[WF_UUID_LEN + 1];
@@ -122,6 +183,7 @@ int main(void)
     tcase_add_test(tc, a_slug_is_what_the_design_says);
     tcase_add_test(tc, a_buffer_refuses_to_grow_past_its_maximum_and_says_so_once);
     tcase_add_test(tc, utf8_refuses_overlong_forms_surrogates_and_nul);
+    tcase_add_test(tc, urls_that_parsers_could_read_differently_are_refused);
     tcase_add_test(tc, uuids_go_to_bytes_and_back_and_v7_sorts_by_time);
     tcase_add_test(tc, the_first_failure_is_kept_and_its_public_text_has_no_number);
     return wf_test_run(s);
