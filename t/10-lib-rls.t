@@ -19,7 +19,7 @@ need('pg');
 my $src = $ENV{WF_SRCDIR} // "$FindBin::Bin/..";
 
 # Tables of the platform itself: everything else in the schema is a tenant table.
-my %is_platform = map { $_ => 1 } qw(plans schema_migrations);
+my %is_platform = map { $_ => 1 } qw(job_runs plans schema_migrations);
 
 # ---- a migrated database with the same rows for two companies ------------------------------------------
 

@@ -20,6 +20,16 @@ static const char *const routes[WF_ROUTE_COUNT] = {
     [WF_ROUTE_ENDPOINT] = "endpoint", [WF_ROUTE_WEBHOOK] = "webhook", [WF_ROUTE_ADMIN] = "admin",
     [WF_ROUTE_HEALTH] = "health",     [WF_ROUTE_METRICS] = "metrics", [WF_ROUTE_OTHER] = "other"};
 
+static const char *const jobs[WF_JOB_COUNT] = {
+    [WF_JOB_CACHE] = "cache",
+    [WF_JOB_SESSIONS] = "sessions",
+    [WF_JOB_BILLING] = "billing",
+    [WF_JOB_IDEMPOTENCY] = "idempotency",
+    [WF_JOB_ROTATION] = "key_rotation",
+    [WF_JOB_RETENTION] = "retention",
+    [WF_JOB_VERIFICATION] = "verification",
+};
+
 static const struct {
     const char *name, *labels;
 } counters[WF_METRIC_COUNT] = {
@@ -76,6 +86,19 @@ void wf_metrics_request(wf_metrics_t *m, wf_route_t route, int http_status,
     add(&m->requests[route][status], 1);
     add(&m->buckets[route][bucket], 1);
     add(&m->duration_us[route], (uint64_t)took);
+}
+
+const char *wf_job_name(wf_job_t job)
+{
+    return jobs[job];
+}
+
+void wf_metrics_job(wf_metrics_t *m, wf_job_t job, int ok, int64_t rows, apr_time_t now)
+{
+    add(ok ? &m->jobs[job].ok : &m->jobs[job].failed, 1);
+    add(&m->jobs[job].rows, (uint64_t)rows);
+    atomic_store_explicit(&m->jobs[job].finished_s, (uint64_t)apr_time_sec(now),
+                          memory_order_relaxed);
 }
 
 static const char *help_of(const char *name)
@@ -156,6 +179,33 @@ static void format_histogram(wf_buf_t *out, const wf_metrics_t *m, int route)
                   (double)get(&m->duration_us[route]) / APR_USEC_PER_SEC, routes[route], sum);
 }
 
+/* Of the runs on this server: which of several runs a job is chance. */
+static void format_jobs(wf_buf_t *out, const wf_metrics_t *m)
+{
+    int i;
+
+    wf_buf_puts(out, "# HELP wflows_job_runs_total Runs of background jobs on this server.\n"
+                     "# TYPE wflows_job_runs_total counter\n");
+    for (i = 0; i < WF_JOB_COUNT; i++) {
+        wf_buf_printf(out,
+                      "wflows_job_runs_total{job=\"%s\",result=\"ok\"} %" APR_UINT64_T_FMT "\n"
+                      "wflows_job_runs_total{job=\"%s\",result=\"failed\"} %" APR_UINT64_T_FMT "\n",
+                      jobs[i], get(&m->jobs[i].ok), jobs[i], get(&m->jobs[i].failed));
+    }
+    wf_buf_puts(out, "# HELP wflows_job_rows_total Rows they worked on.\n"
+                     "# TYPE wflows_job_rows_total counter\n");
+    for (i = 0; i < WF_JOB_COUNT; i++) {
+        wf_buf_printf(out, "wflows_job_rows_total{job=\"%s\"} %" APR_UINT64_T_FMT "\n", jobs[i],
+                      get(&m->jobs[i].rows));
+    }
+    wf_buf_puts(out, "# HELP wflows_job_last_run_seconds When the last run here ended, in Unix time.\n"
+                     "# TYPE wflows_job_last_run_seconds gauge\n");
+    for (i = 0; i < WF_JOB_COUNT; i++) {
+        wf_buf_printf(out, "wflows_job_last_run_seconds{job=\"%s\"} %" APR_UINT64_T_FMT "\n", jobs[i],
+                      get(&m->jobs[i].finished_s));
+    }
+}
+
 void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m)
 {
     int route;
@@ -169,4 +219,5 @@ void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m)
         format_histogram(out, m, route);
     }
     format_counters(out, m);
+    format_jobs(out, m);
 }

@@ -73,6 +73,18 @@ typedef enum {
     WF_ROUTE_COUNT
 } wf_route_t;
 
+/* Background jobs (wf_jobs.c). */
+typedef enum {
+    WF_JOB_CACHE,
+    WF_JOB_SESSIONS,
+    WF_JOB_BILLING,
+    WF_JOB_IDEMPOTENCY,
+    WF_JOB_ROTATION,
+    WF_JOB_RETENTION,
+    WF_JOB_VERIFICATION,
+    WF_JOB_COUNT
+} wf_job_t;
+
 #define WF_METRIC_STATUSES 16
 #define WF_METRIC_BUCKETS 14
 
@@ -81,6 +93,9 @@ typedef struct {
     _Atomic uint64_t requests[WF_ROUTE_COUNT][WF_METRIC_STATUSES];
     _Atomic uint64_t buckets[WF_ROUTE_COUNT][WF_METRIC_BUCKETS + 1];
     _Atomic uint64_t duration_us[WF_ROUTE_COUNT];
+    struct {
+        _Atomic uint64_t ok, failed, rows, finished_s; /* the last one: Unix seconds */
+    } jobs[WF_JOB_COUNT];
 } wf_metrics_t;
 
 static inline void wf_metric_add(wf_metrics_t *m, wf_metric_t id, uint64_t n)
@@ -90,6 +105,9 @@ static inline void wf_metric_add(wf_metrics_t *m, wf_metric_t id, uint64_t n)
 
 /* Counts a finished request. */
 void wf_metrics_request(wf_metrics_t *m, wf_route_t route, int http_status, apr_interval_time_t took);
+const char *wf_job_name(wf_job_t job);
+/* Counts a run of a job that worked on `rows` rows. */
+void wf_metrics_job(wf_metrics_t *m, wf_job_t job, int ok, int64_t rows, apr_time_t now);
 /* Prometheus text format 0.0.4 of the whole block, HELP and TYPE lines included. */
 void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m);
 

@@ -480,6 +480,114 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " order by b.past_due_since limit $2::int",
          2},
 
+    [WF_SQL_JOB_LOCK] = {"job_lock",
+                         "select pg_catalog.pg_try_advisory_xact_lock(1313114677,"
+                         " pg_catalog.hashtext($1))",
+                         1},
+    [WF_SQL_JOB_MAKE] = {"job_make",
+                         "insert into wflows.job_runs (name) values ($1)"
+                         " on conflict (name) do nothing",
+                         1},
+    [WF_SQL_JOB_DUE] = {"job_due",
+                        "select from wflows.job_runs j where j.name = $1 and j.next_at <= now()", 1},
+    [WF_SQL_JOB_DONE] =
+        {"job_done",
+         "update wflows.job_runs set outcome = $2, done = $3::bigint,"
+         " finished_at = clock_timestamp(),"
+         " next_at = clock_timestamp() + $4::bigint * interval '1 microsecond' where name = $1",
+         4},
+    /* Rows that somebody works on are passed by and met again in the next run. */
+    [WF_SQL_SESSIONS_EXPIRE] =
+        {"sessions_expire",
+         "update wflows.flow_sessions s set status = 'expired' where s.ctid = any (array("
+         "select e.ctid from wflows.flow_sessions e where e.status = 'active'"
+         " and e.expiry_slot <= now() and e.expires_at <= now()"
+         " order by e.expiry_slot limit $1::int for update skip locked))",
+         1},
+    [WF_SQL_IDEMPOTENCY_SWEEP] =
+        {"idempotency_sweep",
+         "delete from wflows.idempotency_keys k where k.ctid = any (array("
+         "select e.ctid from wflows.idempotency_keys e where e.expires_at < now()"
+         " order by e.expires_at limit $1::int for update skip locked))",
+         1},
+    [WF_SQL_ACCOUNTS_MARK_STALE] =
+        {"accounts_mark_stale",
+         "update wflows.whatsapp_accounts a set verification_status = 'stale', updated_at = now()"
+         " where a.ctid = any (array(select e.ctid from wflows.whatsapp_accounts e"
+         " where e.last_verified_at < now() - interval '30 days' and e.deleted_at is null"
+         " and e.verification_status is distinct from 'stale'"
+         " limit $1::int for update skip locked))",
+         1},
+    [WF_SQL_ACCOUNTS_REMIND] =
+        {"accounts_remind",
+         "with told as (update wflows.whatsapp_accounts a set key_rotation_reminded_at = now()"
+         " where a.ctid = any (array(select e.ctid from wflows.whatsapp_accounts e"
+         "  where e.key_rotation_scheduled_at <= now() and e.deleted_at is null"
+         "  and (e.key_rotation_reminded_at is null"
+         "   or e.key_rotation_reminded_at < e.key_rotation_scheduled_at)"
+         "  limit $1::int for update skip locked))"
+         " returning a.company_id, a.id, a.key_rotation_scheduled_at as at),"
+         " kept as (insert into wflows.webhook_events (company_id, id, account_id, event_type,"
+         " dedup_key, payload, status, processed_at)"
+         " select t.company_id, gen_random_uuid(), t.id, 'account.key_rotation_due',"
+         " 'key_rotation:' || t.id || ':' || wflows.time_us(t.at),"
+         " json_build_object('account_id', t.id, 'scheduled_at', wflows.time_text(t.at)),"
+         " 'processed', now() from told t on conflict (company_id, dedup_key) do nothing)"
+         " select t.company_id, t.id, wflows.time_text(t.at) from told t",
+         1},
+    /* Deleted companies too: what they leave behind ages as before. */
+    [WF_SQL_SWEEP_COMPANY] =
+        {"sweep_company",
+         "select c.id, p.retention_days from wflows.companies c"
+         " join wflows.plans p on p.name = c.subscription_plan"
+         " where $1::uuid is null or c.id > $1::uuid order by c.id limit 1",
+         1},
+    [WF_SQL_SWEEP_CACHE_ROWS] =
+        {"sweep_cache_rows",
+         "delete from wflows.outbox o where o.ctid = any (array("
+         "select e.ctid from wflows.outbox e where e.company_id = $1::uuid"
+         " and e.status in ('done', 'dead') and e.consumer = 'cache'"
+         " and e.created_at < now() - interval '1 hour' and $2::int is not null"
+         " order by e.created_at limit $3::int for update skip locked))",
+         3},
+    [WF_SQL_SWEEP_EVENTS] =
+        {"sweep_events",
+         "delete from wflows.webhook_events v where v.ctid = any (array("
+         "select e.ctid from wflows.webhook_events e where e.company_id = $1::uuid"
+         " and e.received_at < now() - $2::int * interval '1 day'"
+         " order by e.received_at limit $3::int for update skip locked))",
+         3},
+    /* Their attempts go with them. */
+    [WF_SQL_SWEEP_OUTBOX] =
+        {"sweep_outbox",
+         "delete from wflows.outbox o where o.ctid = any (array("
+         "select e.ctid from wflows.outbox e where e.company_id = $1::uuid"
+         " and e.status in ('done', 'dead') and e.created_at < now() - $2::int * interval '1 day'"
+         " order by e.created_at limit $3::int for update skip locked))",
+         3},
+    [WF_SQL_SWEEP_RESPONSES] =
+        {"sweep_responses",
+         "delete from wflows.flow_responses r where r.ctid = any (array("
+         "select e.ctid from wflows.flow_responses e where e.company_id = $1::uuid"
+         " and e.created_at < now() - $2::int * interval '1 day'"
+         " order by e.created_at limit $3::int for update skip locked))",
+         3},
+    /* The next $3 sessions by key: how many of them were deleted, and the last key (NULL: no more). */
+    [WF_SQL_SWEEP_SESSIONS] =
+        {"sweep_sessions",
+         "with page as (select s.ctid, s.token_hash, s.status <> 'active'"
+         "  and s.last_step_at < now() - $2::int * interval '1 day' as old"
+         " from wflows.flow_sessions s where s.company_id = $1::uuid"
+         " and s.token_hash > decode($4, 'hex') order by s.token_hash limit $3::int),"
+         " gone as (delete from wflows.flow_sessions s where s.ctid = any (array("
+         "  select p.ctid from page p where p.old)) and s.company_id = $1::uuid"
+         "  and s.status <> 'active' returning 1)"
+         " select (select count(*) from gone),"
+         " case when (select count(*) from page) = $3::int"
+         "  then (select encode(p.token_hash, 'hex') from page p"
+         "   order by p.token_hash desc limit 1) end",
+         4},
+
     [WF_SQL_USAGE_ADD] =
         {"usage_add",
          "insert into wflows.usage_counters as u (company_id, month, metric, n)"

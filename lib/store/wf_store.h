@@ -36,7 +36,7 @@ typedef struct {
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 8 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 9 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */

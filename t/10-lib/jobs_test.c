@@ -1,0 +1,375 @@
+#include "wf_test_store.h"
+
+#include "service/wf_jobs.h"
+#include "store/wf_jobs_store.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Every job against PostgreSQL, with rows of several companies. */
+
+static wf_service_t service;
+static wf_metrics_t metrics;
+
+static wf_jobs_t *jobs_make(void)
+{
+    memset(&metrics, 0, sizeof(metrics));
+    service = (wf_service_t){.store = &store, .ring = ring, .metrics = &metrics};
+    service.conf.billing_grace = apr_time_from_sec(86400);
+    return wf_jobs_make(test_ctx, test_pool, &service);
+}
+
+/* Makes every job due, and takes one turn. */
+static void turn(wf_jobs_t *jobs)
+{
+    OK(script_as(superuser, "delete from wflows.job_runs"));
+    wf_jobs_turn(test_ctx, jobs);
+}
+
+static const char *outcome(const char *job)
+{
+    return ask("select outcome from wflows.job_runs where name = '%s'", job);
+}
+
+static void sessions(const char *company, int count, const char *prefix, const char *status,
+                     const char *expires, const char *last_step)
+{
+    OK(script_as(
+        superuser,
+        apr_psprintf(test_pool,
+                     "insert into wflows.flow_sessions (company_id, id, account_id, flow_id,"
+                     " flow_name, flow_version, token_hash, status, step, record, expires_at,"
+                     " last_step_at) select '%s', gen_random_uuid(), gen_random_uuid(),"
+                     " gen_random_uuid(), 'f', 1, sha256(('%s' || i)::bytea), '%s', 1, '{}',"
+                     " now() + interval '%s', now() - interval '%s'"
+                     " from generate_series(1, %d) i",
+                     company, prefix, status, expires, last_step, count)));
+}
+
+START_TEST(sessions_of_all_companies_expire_when_their_time_is_over)
+{
+    const char *a = new_company("exp-a"), *b = new_company("exp-b");
+    wf_jobs_t *jobs = jobs_make();
+
+    sessions(a, 1300, "old", "active", "-3 hours", "1 day");
+    sessions(b, 3, "old", "active", "-1 second", "1 day");
+    sessions(b, 2, "new", "active", "1 hour", "1 hour");
+    sessions(b, 4, "done", "completed", "-3 hours", "1 day");
+    turn(jobs);
+    ck_assert_str_eq(outcome("sessions"), "ok");
+    ck_assert_str_eq(ask("select string_agg(status || ':' || n, ' ' order by status) from (select"
+                         " status::text, count(*) as n from wflows.flow_sessions where company_id in"
+                         " ('%s', '%s') group by 1) g",
+                         a, b),
+                     "active:2 completed:4 expired:1303");
+    ck_assert_int_eq((int)metrics.jobs[WF_JOB_SESSIONS].rows, 1303);
+    ck_assert_int_eq((int)metrics.jobs[WF_JOB_SESSIONS].ok, 1);
+}
+END_TEST
+
+/* One row of each kind, this old. */
+static void aged(const char *company, const char *age)
+{
+    OK(script_as(
+        superuser,
+        apr_psprintf(
+            test_pool,
+            "create temp table aged on commit drop as"
+            " select '%s'::uuid as company, '%s' as age, now() - interval '%s' as at;"
+            "insert into wflows.outbox (company_id, id, consumer, event_type, payload,"
+            " idempotency_key, status, created_at) select company, gen_random_uuid(), 'callback',"
+            " 'x', '{}', age || s, s, at from aged, unnest(array['done', 'dead', 'pending']) s;"
+            "insert into wflows.outbox_attempts (company_id, outbox_id, attempt)"
+            " select o.company_id, o.id, 1 from wflows.outbox o, aged where o.company_id = company"
+            " and o.consumer = 'callback' on conflict do nothing;"
+            "insert into wflows.webhook_events (company_id, id, event_type, dedup_key, payload,"
+            " received_at) select company, gen_random_uuid(), 'x', age, '{}', at from aged;"
+            "insert into wflows.flow_responses (company_id, id, account_id, source, response,"
+            " created_at) select company, gen_random_uuid(), gen_random_uuid(), 'webhook', '{}', at"
+            " from aged",
+            company, age, age)));
+    sessions(company, 1, age, "completed", "-1 day", age);
+    sessions(company, 1, apr_pstrcat(test_pool, "active", age, NULL), "active", "1 day", age);
+}
+
+static const char *counts(const char *company)
+{
+    return ask("select concat_ws(' ', (select count(*) from wflows.outbox where company_id = c"
+               " and consumer = 'callback'), (select count(*) from wflows.outbox_attempts where"
+               " company_id = c), (select count(*) from wflows.webhook_events where company_id = c),"
+               " (select count(*) from wflows.flow_responses where company_id = c),"
+               " (select count(*) from wflows.flow_sessions where company_id = c))"
+               " from (select '%s'::uuid as c) x",
+               company);
+}
+
+START_TEST(what_is_older_than_the_plan_keeps_goes_and_nothing_else)
+{
+    const char *starter = new_company_on("ret-starter", "starter");
+    const char *pro = new_company_on("ret-pro", "pro");
+    const char *ever = new_company_on("ret-ever", "enterprise");
+    const char *companies[] = {starter, pro, ever};
+    wf_jobs_t *jobs = jobs_make();
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        aged(companies[i], "100 days");
+        aged(companies[i], "89 days");
+        aged(companies[i], "400 days");
+    }
+    OK(script_as(superuser, "update wflows.outbox set created_at = now() - interval '2 hours'"
+                            " where consumer = 'cache'"));
+    turn(jobs);
+    ck_assert_str_eq(outcome("retention"), "ok");
+    ck_assert_str_eq(counts(starter), "5 5 1 1 4"); /* pending rows and active sessions stay */
+    ck_assert_str_eq(counts(pro), "7 7 2 2 5");
+    ck_assert_str_eq(counts(ever), "9 9 3 3 6");
+    ck_assert_str_eq(ask("select count(*) from wflows.outbox where consumer = 'cache'"), "0");
+}
+END_TEST
+
+START_TEST(a_plan_that_keeps_nothing_keeps_events_for_their_deduplication)
+{
+    const char *id;
+    wf_jobs_t *jobs = jobs_make();
+
+    OK(script_as(superuser, "insert into wflows.plans values ('brief', 0, 0, 0, 0, 1)"
+                            " on conflict do nothing"));
+    id = new_company_on("brief", "brief");
+    aged(id, "7 days");
+    aged(id, "9 days");
+    turn(jobs);
+    ck_assert_str_eq(counts(id), "2 2 1 0 2");
+}
+END_TEST
+
+START_TEST(a_large_table_is_swept_in_many_small_batches)
+{
+    const char *id = new_company_on("large", "starter");
+    wf_sweep_t sweep = {{0}, 0, 0, {0}};
+    int done, more = 1, most = 0, total = 0;
+
+    sessions(id, 2500, "l", "completed", "-100 days", "100 days");
+    sessions(id, 700, "m", "expired", "-1 days", "1 day");
+    while (more) {
+        OK(wf_retention_sweep(test_ctx, &done, &more, &store, &sweep, 100));
+        most = done > most ? done : most;
+        total += done;
+    }
+    ck_assert_int_le(most, 100);
+    ck_assert_int_ge(total, 2500);
+    ck_assert_str_eq(ask("select count(*) from wflows.flow_sessions where company_id = '%s'", id),
+                     "700");
+}
+END_TEST
+
+START_TEST(a_failed_cache_invalidation_is_made_up_for)
+{
+    const char *id = new_company("cached");
+    wf_jobs_t *jobs = jobs_make();
+    wf_redis_t *redis = store.redis;
+
+    store.redis = redis_at("/nonexistent/redis.sock");
+    OK(wf_company_update(test_ctx, &store, id, json("{\"name\": \"Other\"}"), &operator_root));
+    store.redis = redis;
+    wf_ctx_clear(test_ctx);
+    REDIS("SET", "wf:{cached}:ctx:default", "old");
+    OK(script_as(superuser, "update wflows.outbox set next_attempt_at = now() - interval '1 s'"
+                            " where consumer = 'cache' and status = 'pending'"));
+    turn(jobs);
+    ck_assert_str_eq(outcome("cache"), "ok");
+    ck_assert_str_eq(REDIS("EXISTS", "wf:{cached}:ctx:default"), "0");
+    ck_assert_str_eq(outbox_statuses(id), "done");
+}
+END_TEST
+
+START_TEST(a_cache_that_is_still_down_leaves_the_row_for_later)
+{
+    const char *id = new_company("down");
+    wf_jobs_t *jobs = jobs_make();
+    wf_redis_t *redis = store.redis;
+
+    store.redis = redis_at("/nonexistent/redis.sock");
+    OK(wf_company_update(test_ctx, &store, id, json("{\"name\": \"Other\"}"), &operator_root));
+    wf_ctx_clear(test_ctx);
+    OK(script_as(superuser, "update wflows.outbox set next_attempt_at = now() - interval '1 s'"
+                            " where consumer = 'cache' and status = 'pending'"));
+    turn(jobs);
+    store.redis = redis;
+    wf_ctx_clear(test_ctx);
+    ck_assert_str_eq(ask("select concat_ws('|', status, attempts, next_attempt_at > now(),"
+                         " last_error is not null) from wflows.outbox where company_id = '%s'"
+                         " and status <> 'done'",
+                         id),
+                     "pending|1|t|t");
+}
+END_TEST
+
+START_TEST(a_key_rotation_that_is_due_is_told_once_for_each_schedule)
+{
+    const char *company = new_company("rotate");
+    const char *account = new_account(company, "main", "5511999990001");
+    wf_jobs_t *jobs = jobs_make();
+    int i;
+
+    new_account(company, "later", "5511999990002");
+    OK(script_as(superuser,
+                 "update wflows.whatsapp_accounts set key_rotation_scheduled_at ="
+                 " case name when 'main' then now() - interval '1 hour' else now() + interval '1 hour'"
+                 " end"));
+    for (i = 0; i < 3; i++) {
+        turn(jobs);
+    }
+    ck_assert_str_eq(ask("select count(*) || ' ' || min(account_id::text) from wflows.webhook_events"
+                         " where company_id = '%s' and event_type = 'account.key_rotation_due'",
+                         company),
+                     apr_pstrcat(test_pool, "1 ", account, NULL));
+    OK(script_as(superuser, "update wflows.whatsapp_accounts set key_rotation_scheduled_at = now(),"
+                            " key_rotation_reminded_at = now() - interval '1 minute'"
+                            " where name = 'main'"));
+    turn(jobs);
+    ck_assert_str_eq(ask("select count(*) from wflows.webhook_events where company_id = '%s'",
+                         company),
+                     "2");
+}
+END_TEST
+
+START_TEST(accounts_verified_more_than_thirty_days_ago_are_stale)
+{
+    const char *company = new_company("verify");
+    wf_jobs_t *jobs = jobs_make();
+
+    new_account(company, "old", "5511999990003");
+    new_account(company, "new", "5511999990004");
+    new_account(company, "never", "5511999990005");
+    OK(script_as(superuser, "update wflows.whatsapp_accounts set verification_status = 'verified',"
+                            " last_verified_at = now() - case name when 'old' then interval '31 days'"
+                            " else interval '29 days' end where name in ('old', 'new')"));
+    turn(jobs);
+    ck_assert_str_eq(ask("select string_agg(name || ':' || coalesce(verification_status, '-'), ' '"
+                         " order by name) from wflows.whatsapp_accounts where company_id = '%s'",
+                         company),
+                     "never:- new:verified old:stale");
+}
+END_TEST
+
+START_TEST(a_company_whose_grace_is_over_is_suspended_once)
+{
+    const char *id = new_company_on("unpaid", "starter");
+    static const wf_actor_t stripe = {.actor = "stripe"};
+    wf_jobs_t *jobs = jobs_make();
+    wf_billing_event_t e = {.id = "evt_u",
+                            .type = "invoice.payment_failed",
+                            .kind = WF_BILLING_FAILED,
+                            .company_id = id,
+                            .subscription_id = "sub_u"};
+    wf_billing_result_t result;
+
+    e.created = apr_time_sec(apr_time_now()) - 2 * 86400;
+    OK(wf_billing_store(test_ctx, &result, &store, &e, "{}", apr_time_from_sec(7 * 86400), &stripe));
+    ck_assert_str_eq(ask("select status from wflows.companies where id = '%s'", id), "active");
+    turn(jobs);
+    ck_assert_str_eq(ask("select concat_ws('|', status, suspension_reason) from wflows.companies"
+                         " where id = '%s'",
+                         id),
+                     "suspended|payment");
+    ck_assert_str_eq(ask("select string_agg(actor, ',') from wflows.audit_logs where company_id ="
+                         " '%s' and action = 'company.suspended'",
+                         id),
+                     "job:billing");
+    OK(wf_company_update(test_ctx, &store, id, json("{\"status\": \"active\"}"), &operator_root));
+    turn(jobs);
+    ck_assert_str_eq(ask("select status from wflows.companies where id = '%s'", id), "active");
+}
+END_TEST
+
+START_TEST(a_job_runs_in_one_place_at_a_time_and_not_before_it_is_due)
+{
+    wf_job_run_t first, second;
+
+    OK(wf_job_begin(test_ctx, &first, &store, "some"));
+    ck_assert_ptr_nonnull(first.conn);
+    OK(wf_job_begin(test_ctx, &second, &store, "some"));
+    ck_assert_ptr_null(second.conn);
+    OK(wf_job_begin(test_ctx, &second, &store, "other"));
+    ck_assert_ptr_nonnull(second.conn);
+    OK(wf_job_end(test_ctx, &second, WF_OK, 0, 0));
+    OK(wf_job_end(test_ctx, &first, WF_OK, 7, apr_time_from_sec(60)));
+    OK(wf_job_begin(test_ctx, &second, &store, "some"));
+    ck_assert_ptr_null(second.conn);
+    ck_assert_str_eq(ask("select concat_ws('|', outcome, done) from wflows.job_runs"
+                         " where name = 'some'"),
+                     "ok|7");
+}
+END_TEST
+
+START_TEST(a_run_that_died_is_anybodys_at_once)
+{
+    wf_job_run_t run;
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        store_setup(); /* connections of its own */
+        if (wf_job_begin(test_ctx, &run, &store, "dying") != WF_OK || !run.conn) {
+            _exit(1);
+        }
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(pid, &status, 0);
+    ck_assert(WIFSIGNALED(status));
+    for (status = 0; status < 200; status++) {
+        OK(wf_job_begin(test_ctx, &run, &store, "dying"));
+        if (run.conn) {
+            break;
+        }
+        apr_sleep(10000); /* the server notices the closed socket */
+    }
+    ck_assert_ptr_nonnull(run.conn);
+    OK(wf_job_end(test_ctx, &run, WF_OK, 0, 0));
+}
+END_TEST
+
+START_TEST(the_thread_runs_what_is_due_and_stops)
+{
+    const char *id = new_company("threaded");
+    wf_jobs_t *jobs;
+    int i;
+
+    jobs_make();
+    OK(script_as(superuser, "delete from wflows.job_runs"));
+    sessions(id, 5, "t", "active", "-2 hours", "1 day");
+    OK(wf_jobs_start(test_ctx, &jobs, test_pool, &service));
+    for (i = 0; i < 1000 && metrics.jobs[WF_JOB_VERIFICATION].ok == 0; i++) {
+        apr_sleep(10000);
+    }
+    ck_assert(wf_jobs_is_alive(jobs));
+    wf_jobs_stop(jobs);
+    ck_assert(!wf_jobs_is_alive(jobs));
+    ck_assert_str_eq(ask("select count(*) from wflows.flow_sessions where company_id = '%s'"
+                         " and status = 'expired'",
+                         id),
+                     "5");
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, sessions_of_all_companies_expire_when_their_time_is_over);
+    tcase_add_test(tc, what_is_older_than_the_plan_keeps_goes_and_nothing_else);
+    tcase_add_test(tc, a_plan_that_keeps_nothing_keeps_events_for_their_deduplication);
+    tcase_add_test(tc, a_large_table_is_swept_in_many_small_batches);
+    tcase_add_test(tc, a_failed_cache_invalidation_is_made_up_for);
+    tcase_add_test(tc, a_cache_that_is_still_down_leaves_the_row_for_later);
+    tcase_add_test(tc, a_key_rotation_that_is_due_is_told_once_for_each_schedule);
+    tcase_add_test(tc, accounts_verified_more_than_thirty_days_ago_are_stale);
+    tcase_add_test(tc, a_company_whose_grace_is_over_is_suspended_once);
+    tcase_add_test(tc, a_job_runs_in_one_place_at_a_time_and_not_before_it_is_due);
+    tcase_add_test(tc, a_run_that_died_is_anybodys_at_once);
+    tcase_add_test(tc, the_thread_runs_what_is_due_and_stops);
+}
+
+int main(void)
+{
+    return wf_test_store_main("jobs", add_tests);
+}
