@@ -129,7 +129,7 @@ create function wflows.session_step_apply(
     p_company uuid, p_session uuid, p_account uuid, p_flow uuid, p_flow_name text,
     p_flow_version int, p_token_hash text, p_step bigint, p_status text, p_screen text,
     p_record json, p_api_version text, p_expires_us bigint, p_completed bool, p_response json,
-    out outcome text, out record json)
+    p_media json, out outcome text, out record json)
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -161,6 +161,9 @@ begin
             values (p_company, gen_random_uuid(), p_session, p_account, p_flow, p_flow_name,
                     'endpoint', p_response);
         end if;
+        if p_media is not null then
+            perform wflows.media_add(p_company, p_account, p_session, null, p_media);
+        end if;
     else
         outcome := 'conflict';
         record := (select s.record from wflows.flow_sessions s
@@ -174,7 +177,7 @@ create function wflows.session_step(
     p_company uuid, p_session uuid, p_account uuid, p_flow uuid, p_flow_name text,
     p_flow_version int, p_token_hash text, p_step bigint, p_status text, p_screen text,
     p_record json, p_api_version text, p_expires_us bigint, p_completed bool, p_response json,
-    out outcome text, out record json)
+    p_media json, out outcome text, out record json)
 language plpgsql
 as $$
 declare
@@ -183,14 +186,14 @@ declare
 begin
     v_done := wflows.session_step_apply(p_company, p_session, p_account, p_flow, p_flow_name,
         p_flow_version, p_token_hash, p_step, p_status, p_screen, p_record, p_api_version,
-        p_expires_us, p_completed, p_response);
+        p_expires_us, p_completed, p_response, p_media);
     outcome := v_done.outcome;
     record := v_done.record;
     v_before := set_config('app.tenant_id', v_before, true);
 end
 $$;
 
--- Commits a group of steps, of any companies: the 15 parameters of session_step for each, one step
+-- Commits a group of steps, of any companies: the 16 parameters of session_step for each, one step
 -- after the other. One statement for all, because starting one costs as much as the step. Answers a row for
 -- each step that somebody else was before: its number from 0, and the stored record.
 create function wflows.session_steps(p_values text[])
@@ -203,8 +206,8 @@ declare
     v_done record;
     b int;
 begin
-    for i in 0 .. cardinality(p_values) / 15 - 1 loop
-        b := i * 15;
+    for i in 0 .. cardinality(p_values) / 16 - 1 loop
+        b := i * 16;
         if v_tenant <> p_values[b + 1] then
             if v_before <> '' then
                 raise exception 'the tenant of this transaction is another company'
@@ -216,7 +219,7 @@ begin
             p_values[b + 3]::uuid, p_values[b + 4]::uuid, p_values[b + 5], p_values[b + 6]::int,
             p_values[b + 7], p_values[b + 8]::bigint, p_values[b + 9], p_values[b + 10],
             p_values[b + 11]::json, p_values[b + 12], p_values[b + 13]::bigint,
-            p_values[b + 14]::bool, p_values[b + 15]::json);
+            p_values[b + 14]::bool, p_values[b + 15]::json, p_values[b + 16]::json);
         if v_done.outcome = 'conflict' then
             number := i;
             stored := v_done.record;
@@ -286,9 +289,9 @@ grant execute on function
     wflows.schema_version(), wflows.tenant_record(text, text),
     wflows.tenant_record_others(uuid, uuid), wflows.tenant_enter(uuid),
     wflows.session_step(uuid, uuid, uuid, uuid, text, int, text, bigint, text, text, json, text,
-                        bigint, bool, json),
+                        bigint, bool, json, json),
     wflows.session_step_apply(uuid, uuid, uuid, uuid, text, int, text, bigint, text, text, json,
-                              text, bigint, bool, json),
+                              text, bigint, bool, json, json),
     wflows.session_steps(text[]), wflows.session_load(uuid, text), wflows.flow_plan(uuid, text, int),
     wflows.flow_error_event(uuid, uuid, text, json)
     to wflows_app;

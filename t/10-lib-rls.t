@@ -74,6 +74,7 @@ my @samples = (
             payload => '{}' } },
     billing_subscriptions => sub { { company_id => $_[0], status => 'active', last_event_at => '2026-01-01' } },
     outbox_attempts => sub { { company_id => $_[0], outbox_id => $_[0], attempt => 1 } },
+    media => sub { { company_id => $_[0], id => $_[0], source => 'cdn', media_id => 'm', sha256 => 'ab' x 32 } },
     usage_counters => sub { { company_id => $_[0], month => '2026-11', metric => 'messages', n => 5 } },
     audit_logs => sub { { company_id => $_[0], id => $_[0], actor => 'x', action => 'a.b', resource_type => 'a' } },
     users => sub { { company_id => $_[0], id => $_[0], email => 'a@b.example', name => 'U', role => 'admin' } },
@@ -337,7 +338,7 @@ is(value('a', qq{select wflows.tenant_record_others($in_b, null)}), '[]', "nor a
 refused("session_load reads no session of another", qq{select wflows.session_load($in_b, '$token')}, qr/another company/);
 refused("flow_plan reads no plan of another", qq{select * from wflows.flow_plan($in_b, 'flow', 0)}, qr/another company/);
 refused('session_step writes no step of another',
-    qq{select wflows.session_step($in_b, $in_b, $in_b, $in_b, 'flow', 1, '$token', 2, 'active', 'S', '{}', '3.0', 1, false, null)},
+    qq{select wflows.session_step($in_b, $in_b, $in_b, $in_b, 'flow', 1, '$token', 2, 'active', 'S', '{}', '3.0', 1, false, null, null)},
     qr/another company/);
 refused('flow_error_event writes no event of another', qq{select wflows.flow_error_event($in_b, null, 'd', '{}')}, qr/another company/);
 refused('a tenant claims nothing from the outbox',

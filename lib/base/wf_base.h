@@ -148,6 +148,9 @@ void wf_buf_printf(wf_buf_t *buf, const char *fmt, ...) WF_PRINTF(2, 3);
  * NULL past the maximum. */
 char *wf_buf_reserve(wf_buf_t *buf, size_t len);
 
+/* Takes the next piece of a stream; anything but WF_OK ends the stream with that status. */
+typedef wf_status_t wf_bytes_fn(wf_ctx_t *ctx, const void *data, size_t len, void *baton);
+
 /* ---- text --------------------------------------------------------------------------------- */
 
 /* Bytes with a length; not NUL-terminated unless said. */

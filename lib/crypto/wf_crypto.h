@@ -166,9 +166,6 @@ wf_status_t wf_gcm_encrypt(wf_ctx_t *ctx, unsigned char *out, const unsigned cha
 
 /* ---- files (WHATSAPP.md 3.3; our own form of them) ------------------------------------------ */
 
-/* Takes the next piece of a stream; anything but WF_OK ends the stream with that status. */
-typedef wf_status_t wf_bytes_fn(wf_ctx_t *ctx, const void *data, size_t len, void *baton);
-
 #define WF_MEDIA_KEY_LEN 32
 #define WF_MEDIA_IV_LEN 16
 #define WF_MEDIA_MAC_LEN 10

@@ -1,5 +1,6 @@
 #include "service/wf_exchange_int.h"
 #include "service/wf_step_writer_int.h"
+#include "store/wf_media_store.h"
 #include "tenant/wf_token.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct {
     const char *token_hash; /* NULL: the token names nobody */
     const char *bound_flow; /* flow name a bound token carries, when the path has none */
     wf_json_t *company;
+    const char *media; /* files that came, for the commit; NULL: none */
 } step_t;
 
 static void refuse_token(wf_ctx_t *ctx, wf_exchange_t *x, const char *reason)
@@ -278,6 +280,7 @@ static wf_status_t commit(wf_ctx_t *ctx, step_t *s, wf_outcome_t *outcome, wf_se
     }
     step = wf_step_make(ctx, service->store, s->x->in->tenant, outcome->session,
                         s->x->request.version, outcome->response);
+    step->params[WF_STEP_MEDIA] = s->media;
     if (service->writer) {
         st = wf_step_writer_commit(ctx, service->writer, step);
     } else {
@@ -420,12 +423,41 @@ static int attempt(wf_ctx_t *ctx, step_t *s)
     return 1;
 }
 
+/* Files come as references with keys to them: from here on only their names go on, so that no session,
+ * answer or reply holds a key. The step's commit makes their rows. Without a session nothing is kept, and
+ * the company's own server gets what came. */
+static int take_media(wf_ctx_t *ctx, step_t *s)
+{
+    wf_exchange_t *x = s->x;
+    const char *company_id = x->in->tenant->company.id;
+    apr_array_header_t *refs;
+    wf_data_key_t key;
+    wf_status_t st;
+
+    if (!s->token_hash) {
+        return 1;
+    }
+    refs = wf_media_refs_take(ctx, &x->request.data, company_id, s->token_hash);
+    if (refs->nelts == 0) {
+        return 1;
+    }
+    st = wf_data_key_load(ctx, &key, x->service->store, x->service->ring, company_id);
+    if (st == WF_OK) {
+        st = wf_media_files_seal(ctx, &s->media, &key, company_id, refs);
+    }
+    wf_wipe(&key, sizeof(key));
+    if (st != WF_OK) {
+        unavailable(ctx, x, st, "the references of its files could not be sealed");
+    }
+    return st == WF_OK;
+}
+
 void wf_exchange_step(wf_ctx_t *ctx, wf_exchange_t *x)
 {
     step_t s = {.x = x};
     int i;
 
-    if (!token_ok(ctx, &s) || !load_state(ctx, &s)) {
+    if (!token_ok(ctx, &s) || !load_state(ctx, &s) || !take_media(ctx, &s)) {
         return;
     }
     s.company = company_json(ctx, &x->in->tenant->company);

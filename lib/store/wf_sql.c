@@ -604,8 +604,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
         {"session_step",
          "select s.outcome, s.record from wflows.session_step($1::uuid, $2::uuid, $3::uuid,"
          " $4::uuid, $5, $6::int, $7, $8::bigint, $9, $10, $11::json, $12, $13::bigint,"
-         " $14::boolean, $15::json) s",
-         15},
+         " $14::boolean, $15::json, $16::json) s",
+         16},
     [WF_SQL_SESSION_STEPS] = {"session_steps",
                               "select s.number, s.stored from wflows.session_steps($1::text[]) s",
                               1},
@@ -614,6 +614,37 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
                                  "select wflows.flow_error_event($1::uuid, $2::uuid, $3,"
                                  " $4::json)",
                                  4},
+    [WF_SQL_MEDIA_LOAD] =
+        {"media_load",
+         "select m.company_id, m.id, m.account_id, m.source, m.media_id, m.status, m.sha256,"
+         " m.mime_type, m.reference, m.file_key,"
+         " (select a.access_token from wflows.whatsapp_accounts a where a.company_id = m.company_id"
+         "  and a.id = m.account_id),"
+         " (select json_object_agg(k.id, k.wrapped) from wflows.data_keys k"
+         "  where k.company_id = m.company_id)"
+         " from wflows.media m where m.company_id = $1::uuid and (m.id = $2::uuid or m.media_id = $3)"
+         " order by m.id = $2::uuid desc nulls last, m.created_at desc limit 1",
+         3},
+    [WF_SQL_MEDIA_LIST] =
+        {"media_list",
+         "select coalesce(json_agg(x.doc), '[]') from (select wflows.media_json(m) as doc"
+         " from wflows.media m where m.company_id = $1::uuid"
+         " order by m.created_at desc, m.id desc limit $2::int) x",
+         2},
+    [WF_SQL_MEDIA_DONE] =
+        {"media_done",
+         "update wflows.media set status = $3, reason = $4, size = $5::bigint,"
+         " mime_type = coalesce($6, mime_type), file_key = $7, done_at = now(),"
+         " reference = case when $3 = 'stored' then null else reference end"
+         " where company_id = $1::uuid and id = $2::uuid and status <> 'stored'",
+         7},
+    [WF_SQL_MEDIA_EXPIRE] =
+        {"media_expire",
+         "delete from wflows.media where company_id = $1::uuid and id in"
+         " (select m.id from wflows.media m where m.company_id = $1::uuid"
+         " and m.created_at < wflows.us_time($2::bigint)"
+         " order by m.created_at limit $3::int for update skip locked) returning id",
+         3},
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

@@ -101,6 +101,11 @@ typedef enum {
     WF_SQL_SESSION_LOAD,
     WF_SQL_FLOW_ERROR_EVENT,
 
+    WF_SQL_MEDIA_LOAD,
+    WF_SQL_MEDIA_LIST,
+    WF_SQL_MEDIA_DONE,
+    WF_SQL_MEDIA_EXPIRE,
+
     WF_SQL_COUNT
 } wf_sql_id_t;
 

@@ -36,7 +36,7 @@ typedef struct {
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 9 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 10 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */
@@ -340,7 +340,8 @@ wf_status_t wf_exchange_plan(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_
 wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t *store,
                             const char *company_id, const char *token_hash) WF_MUST_CHECK;
 
-#define WF_STEP_PARAMS 15
+#define WF_STEP_PARAMS 16
+#define WF_STEP_MEDIA 15 /* index: what wf_media_files_seal made of the files that came; NULL: none */
 
 /* One step on its way to the database; made by the request's thread, filled by whoever commits it. */
 typedef struct wf_step_t {

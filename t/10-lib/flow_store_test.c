@@ -139,7 +139,8 @@ static const char *step(const char *company, const char *hash, const char *numbe
                                     "3.0",
                                     "1796000000000000",
                                     strcmp(status, "active") ? "t" : "f",
-                                    response};
+                                    response,
+                                    NULL};
     wf_pg_result_t *res;
     wf_pg_conn_t *conn;
     const char *out;
@@ -210,6 +211,7 @@ START_TEST(one_pipeline_may_hold_steps_of_several_companies)
                                         "3.0",
                                         "1796000000000000",
                                         "f",
+                                        NULL,
                                         NULL};
         OK(wf_pg_pipe_add(test_ctx, pipe, wf_sql(WF_SQL_SESSION_STEP), params));
     }
