@@ -143,6 +143,7 @@ void wf_buf_init(wf_buf_t *buf, apr_pool_t *pool, size_t initial, size_t max);
 void wf_buf_add(wf_buf_t *buf, const void *data, size_t len);
 void wf_buf_puts(wf_buf_t *buf, const char *text);
 void wf_buf_putc(wf_buf_t *buf, char c);
+void wf_buf_put_int(wf_buf_t *buf, int64_t n);
 void wf_buf_printf(wf_buf_t *buf, const char *fmt, ...) WF_PRINTF(2, 3);
 /* Room for `len` more bytes to be written at data+len by the caller, who then adds to `len`;
  * NULL past the maximum. */
