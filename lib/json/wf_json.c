@@ -321,6 +321,17 @@ wf_json_t *wf_json_copy(apr_pool_t *pool, const wf_json_t *v)
     return wf_json_own(pool, copy);
 }
 
+wf_json_t *wf_json_object_copy(apr_pool_t *pool, const wf_json_t *object)
+{
+    struct json_object *copy = json_object_new_object();
+
+    for (wf_json_iter_t it = wf_json_iter(object); wf_json_next(&it);) {
+        json_object_object_add_ex(copy, it.key, json_object_get(in(it.value)),
+                                  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+    }
+    return wf_json_own(pool, copy);
+}
+
 void wf_json_set(wf_json_t *object, const char *key, wf_json_t *value)
 {
     if (value && wf_json_type(object) == WF_JSON_OBJECT) {
@@ -359,26 +370,9 @@ void wf_json_set_bool(wf_json_t *object, const char *key, int b)
     json_object_object_add(in(object), key, json_object_new_boolean(b));
 }
 
-static const char *text_of(apr_pool_t *pool, const wf_json_t *v, size_t *len, int flags)
-{
-    size_t n = 4;
-    const char *text = "null";
-
-    if (in(v)) {
-        text = json_object_to_json_string_length(in(v), flags | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
-    }
-    if (len) {
-        *len = n;
-    }
-    return apr_pstrmemdup(pool, text, n);
-}
-
-const char *wf_json_text(apr_pool_t *pool, const wf_json_t *v, size_t *len)
-{
-    return text_of(pool, v, len, JSON_C_TO_STRING_PLAIN);
-}
-
 const char *wf_json_text_pretty(apr_pool_t *pool, const wf_json_t *v)
 {
-    return text_of(pool, v, NULL, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED);
+    int style = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
+
+    return apr_pstrdup(pool, json_object_to_json_string_ext(in(v), style));
 }

@@ -2,7 +2,8 @@
  *
  * Ownership: every value that a function here returns as "new" belongs to the pool it was made in.
  * Putting a value into an object or array shares it (a reference is counted), so nothing is ever
- * handed over or freed by hand. Values read out of a container are borrowed from it. A value is
+ * handed over or freed by hand; only an object that was parsed must not outlive the pool it was
+ * parsed in, which has its names. Values read out of a container are borrowed from it. A value is
  * used by one thread at a time, and shared values must not be changed behind another's back:
  * wf_json_copy first. */
 #ifndef WF_JSON_H
@@ -30,6 +31,26 @@ typedef enum {
  * column. `depth` 0 means WF_JSON_DEPTH_DEFAULT. */
 wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len,
                           int depth) WF_MUST_CHECK;
+
+/* ---- parts: an object's members as they stand in its text, for where no tree is needed ------ */
+
+typedef struct {
+    const char *name; /* set by the caller */
+    wf_slice_t text;  /* of the value, nothing around it; borrowed; data NULL: absent */
+} wf_json_part_t;
+
+/* Takes and refuses what wf_json_parse does, and what is no object (WF_EINVALID). Members that `parts`
+ * does not name are checked and passed over; of duplicate keys the last one counts. */
+wf_status_t wf_json_split(wf_ctx_t *ctx, wf_json_part_t *parts, size_t count, const char *text,
+                          size_t len, int depth) WF_MUST_CHECK;
+wf_json_type_t wf_json_part_type(const wf_json_part_t *part);
+/* What a string says; not NUL-terminated and borrowed, or in `pool` where it has escapes. `data` NULL: it is no
+ * string. */
+wf_slice_t wf_json_part_str(apr_pool_t *pool, const wf_json_part_t *part);
+/* 1 if it is a number of 64 bits, written without fraction or exponent. */
+int wf_json_part_int(int64_t *out, const wf_json_part_t *part);
+
+/* ---- types -------------------------------------------------------------------------------- */
 
 wf_json_type_t wf_json_type(const wf_json_t *v);
 /* "object", "array", "string", "number", "boolean", "null", "absent" */
@@ -86,6 +107,8 @@ wf_json_t *wf_json_bool_make(apr_pool_t *pool, int b);
 wf_json_t *wf_json_null_make(apr_pool_t *pool);
 /* Deep. */
 wf_json_t *wf_json_copy(apr_pool_t *pool, const wf_json_t *v);
+/* A new object that shares the members of `object`; empty where that is none. Must not outlive it. */
+wf_json_t *wf_json_object_copy(apr_pool_t *pool, const wf_json_t *object);
 
 /* Share `value` as a member (replacing an older one) or as the last element. A NULL value sets
  * nothing. */
@@ -97,7 +120,11 @@ void wf_json_set_str(wf_json_t *object, const char *key, const char *text);
 void wf_json_set_int(wf_json_t *object, const char *key, int64_t n);
 void wf_json_set_bool(wf_json_t *object, const char *key, int b);
 
-/* Compact text in `pool`, `/` not escaped. `len` may be NULL. */
+/* Compact text, `/` not escaped, at the end of `out`. */
+void wf_json_write(wf_buf_t *out, const wf_json_t *v);
+/* The same for a string that is no value yet. */
+void wf_json_write_str(wf_buf_t *out, const char *text, size_t len);
+/* wf_json_write into `pool`. `len` may be NULL. */
 const char *wf_json_text(apr_pool_t *pool, const wf_json_t *v, size_t *len);
 /* Indented, for people. */
 const char *wf_json_text_pretty(apr_pool_t *pool, const wf_json_t *v);

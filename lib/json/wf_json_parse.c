@@ -10,12 +10,21 @@
 
 #define SHORT_TEXT 128
 
+/* Where the members go when a text is split. */
 typedef struct {
-    apr_pool_t *pool; /* for texts with escapes and for long keys */
+    wf_json_part_t *parts;
+    size_t count;
+    size_t next; /* after the one found last: texts mostly have our order */
+    int depth;   /* levels left inside the outermost object */
+} split_t;
+
+typedef struct {
+    apr_pool_t *pool; /* for texts with escapes and for keys */
     const char *c;    /* next byte */
     const char *end;
     int depth;         /* levels left */
     const char *fault; /* what is wrong at `c`; NULL: nothing so far */
+    split_t *split;    /* not NULL: check all, build nothing (every value is NULL), note the members */
 } parser_t;
 
 static struct json_object *parse_value(parser_t *p);
@@ -139,9 +148,7 @@ static wf_slice_t parse_text(parser_t *p)
     const char *begin = ++p->c;
     wf_slice_t text = {begin, 0};
 
-    while (p->c < p->end && (unsigned char)*p->c >= 0x20 && *p->c != '"' && *p->c != '\\') {
-        p->c++;
-    }
+    p->c = wf_json_plain_end(p->c, p->end);
     if (p->c < p->end && *p->c == '\\') {
         return unescaped(p, begin);
     }
@@ -208,6 +215,10 @@ static struct json_object *parse_number(parser_t *p)
         return NULL;
     }
     len = (size_t)(end - p->c);
+    if (p->split) {
+        p->c = end;
+        return NULL;
+    }
     if (len < sizeof(small)) {
         memcpy(small, p->c, len);
         small[len] = '\0';
@@ -249,7 +260,7 @@ static int parse_word(parser_t *p, const char *word)
 
 static struct json_object *parse_array(parser_t *p)
 {
-    struct json_object *array = json_object_new_array();
+    struct json_object *array = p->split ? NULL : json_object_new_array();
 
     p->c++;
     if (next_is(p, ']')) {
@@ -258,7 +269,7 @@ static struct json_object *parse_array(parser_t *p)
     }
     while (!p->fault) {
         struct json_object *element = parse_value(p);
-        if (!p->fault) {
+        if (!p->fault && array) {
             json_object_array_add(array, element);
         }
         if (!p->fault && next_is(p, ',')) {
@@ -273,24 +284,47 @@ static struct json_object *parse_array(parser_t *p)
     return array;
 }
 
-/* A later member of the same name takes the place of the earlier one. */
-static void add_member(parser_t *p, struct json_object *object, wf_slice_t key,
-                       struct json_object *value)
+static void note_part(parser_t *p, wf_slice_t key, wf_slice_t text)
 {
-    char small[SHORT_TEXT], *name = small;
+    split_t *split = p->split;
+    size_t i, n;
 
-    if (key.len < sizeof(small)) {
-        memcpy(small, key.data, key.len);
-        small[key.len] = '\0';
-    } else {
-        name = apr_pstrmemdup(p->pool, key.data, key.len);
+    for (n = 0; n < split->count; n++) {
+        i = split->next + n < split->count ? split->next + n : split->next + n - split->count;
+        if (strlen(split->parts[i].name) == key.len &&
+            memcmp(split->parts[i].name, key.data, key.len) == 0) {
+            split->parts[i].text = text;
+            split->next = i + 1;
+            return;
+        }
     }
-    json_object_object_add(object, name, value);
+}
+
+/* The value at p->c becomes a member; a later one of the same name takes the place of the earlier. The name lives in
+ * the pool: cheaper than a copy of json-c's, and it outlives the object. */
+static void parse_member(parser_t *p, struct json_object *object, wf_slice_t key)
+{
+    struct json_object *value;
+    wf_slice_t text = {NULL, 0};
+
+    skip_space(p);
+    text.data = p->c;
+    value = parse_value(p);
+    if (p->fault) {
+        return;
+    }
+    if (object) {
+        json_object_object_add_ex(object, apr_pstrmemdup(p->pool, key.data, key.len), value,
+                                  JSON_C_OBJECT_ADD_CONSTANT_KEY);
+    } else if (p->depth == p->split->depth) {
+        text.len = (size_t)(p->c - text.data);
+        note_part(p, key, text);
+    }
 }
 
 static struct json_object *parse_object(parser_t *p)
 {
-    struct json_object *object = json_object_new_object();
+    struct json_object *object = p->split ? NULL : json_object_new_object();
 
     p->c++;
     if (next_is(p, '}')) {
@@ -298,7 +332,6 @@ static struct json_object *parse_object(parser_t *p)
         return object;
     }
     while (!p->fault) {
-        struct json_object *value;
         wf_slice_t key = {NULL, 0};
         if (next_is(p, '"')) {
             key = parse_text(p);
@@ -312,10 +345,7 @@ static struct json_object *parse_object(parser_t *p)
             break;
         }
         p->c++;
-        value = parse_value(p);
-        if (!p->fault) {
-            add_member(p, object, key, value);
-        }
+        parse_member(p, object, key);
         if (!p->fault && next_is(p, ',')) {
             p->c++;
         } else if (!p->fault && next_is(p, '}')) {
@@ -353,13 +383,13 @@ static struct json_object *parse_value(parser_t *p)
         break;
     case '"':
         text = parse_text(p);
-        value = p->fault ? NULL : json_object_new_string_len(text.data, (int)text.len);
+        value = p->fault || p->split ? NULL : json_object_new_string_len(text.data, (int)text.len);
         break;
     case 't':
-        value = parse_word(p, "true") ? json_object_new_boolean(1) : NULL;
+        value = parse_word(p, "true") && !p->split ? json_object_new_boolean(1) : NULL;
         break;
     case 'f':
-        value = parse_word(p, "false") ? json_object_new_boolean(0) : NULL;
+        value = parse_word(p, "false") && !p->split ? json_object_new_boolean(0) : NULL;
         break;
     case 'n':
         (void)parse_word(p, "null");
@@ -413,36 +443,115 @@ static const char *bad_byte(const char *text, const char *end)
     return text;
 }
 
-wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len, int depth)
+static wf_status_t parse_all(wf_ctx_t *ctx, parser_t *p, struct json_object **value)
 {
-    parser_t p = {ctx->pool, text, text + len, depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT, NULL};
-    struct json_object *value = NULL;
+    const char *text = p->c;
+    size_t len = (size_t)(p->end - text);
     int line, column;
 
-    *out = NULL;
+    *value = NULL;
     if (len > INT32_MAX) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0011) "not JSON: too long");
     }
-    skip_space(&p);
-    if (p.c == p.end) {
+    skip_space(p);
+    if (p->c == p->end) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0010) "not JSON: empty");
     }
     if (!wf_utf8_is(text, len)) {
-        fail(&p, "a byte that is no UTF-8, or NUL");
-        p.c = bad_byte(text, p.end);
+        fail(p, "a byte that is no UTF-8, or NUL");
+        p->c = bad_byte(text, p->end);
     } else {
-        value = parse_value(&p);
-        skip_space(&p);
-        if (p.c < p.end) {
-            fail(&p, "something after the value");
+        *value = parse_value(p);
+        skip_space(p);
+        if (p->c < p->end) {
+            fail(p, "something after the value");
         }
     }
-    if (p.fault) {
-        json_object_put(value);
-        line_and_column(text, p.c, &line, &column);
+    if (p->fault) {
+        json_object_put(*value);
+        line_and_column(text, p->c, &line, &column);
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0013) "not JSON: %s at line %d, column %d",
-                              p.fault, line, column);
+                              p->fault, line, column);
     }
-    *out = wf_json_own(ctx->pool, value);
     return WF_OK;
+}
+
+wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len, int depth)
+{
+    parser_t p = {.pool = ctx->pool,
+                  .c = text,
+                  .end = text + len,
+                  .depth = depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT};
+    struct json_object *value;
+    wf_status_t st = parse_all(ctx, &p, &value);
+
+    *out = st == WF_OK ? wf_json_own(ctx->pool, value) : NULL;
+    return st;
+}
+
+/* ---- parts ---- */
+
+wf_status_t wf_json_split(wf_ctx_t *ctx, wf_json_part_t *parts, size_t count, const char *text,
+                          size_t len, int depth)
+{
+    int levels = depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT;
+    split_t split = {parts, count, 0, levels - 1};
+    parser_t p = {
+        .pool = ctx->pool, .c = text, .end = text + len, .depth = levels, .split = &split};
+    struct json_object *none;
+    wf_status_t st;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        parts[i].text = (wf_slice_t){NULL, 0};
+    }
+    st = parse_all(ctx, &p, &none);
+    p.c = text;
+    if (st == WF_OK && !next_is(&p, '{')) {
+        st = wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0430) "a JSON object is needed here");
+    }
+    return st;
+}
+
+wf_json_type_t wf_json_part_type(const wf_json_part_t *part)
+{
+    if (part->text.len == 0) {
+        return WF_JSON_ABSENT;
+    }
+    switch (part->text.data[0]) {
+    case '{':
+        return WF_JSON_OBJECT;
+    case '[':
+        return WF_JSON_ARRAY;
+    case '"':
+        return WF_JSON_STRING;
+    case 't':
+    case 'f':
+        return WF_JSON_BOOLEAN;
+    case 'n':
+        return WF_JSON_NULL;
+    default:
+        return WF_JSON_NUMBER;
+    }
+}
+
+wf_slice_t wf_json_part_str(apr_pool_t *pool, const wf_json_part_t *part)
+{
+    parser_t p = {.pool = pool, .c = part->text.data, .end = part->text.data + part->text.len};
+    wf_slice_t none = {NULL, 0};
+
+    return wf_json_part_type(part) == WF_JSON_STRING ? parse_text(&p) : none;
+}
+
+int wf_json_part_int(int64_t *out, const wf_json_part_t *part)
+{
+    char digits[24];
+
+    *out = 0;
+    if (part->text.len == 0 || part->text.len >= sizeof(digits)) {
+        return 0;
+    }
+    memcpy(digits, part->text.data, part->text.len);
+    digits[part->text.len] = '\0';
+    return wf_parse_int(out, digits, INT64_MIN, INT64_MAX);
 }

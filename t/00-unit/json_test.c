@@ -223,6 +223,108 @@ START_TEST(numbers_keep_their_spelling_and_never_fail)
 }
 END_TEST
 
+START_TEST(values_are_written_as_json_c_would)
+{
+    static const char *const same[] = {
+        "{}",
+        "[]",
+        "[[],{},null,true,false]",
+        "[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]",
+        "[1.50,-0.0,1e3,123456789012345678901234567890]",
+        "\"\"",
+        "\"\\u0000\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f /\x7f\"",
+        "\"longer than eight \xc3\xa9 bytes, \\\"quoted\\\" and \\\\ at the end\\n\"",
+        "{\"1234567\\\"\":\"12345678\\\\\",\"k\\n\":{\"\":1}}",
+    };
+    wf_buf_t out;
+    size_t i, len;
+
+    for (i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        ck_assert_str_eq(wf_json_text(test_pool, parsed(same[i]), &len), same[i]);
+        ck_assert_uint_eq(len, strlen(same[i]));
+    }
+    ck_assert_str_eq(wf_json_text(test_pool, wf_json_number_make(test_pool, 2.5), NULL), "2.5");
+    wf_buf_init(&out, test_pool, 4, 9);
+    wf_json_write_str(&out, "1234567", 7);
+    ck_assert(!out.failed);
+    ck_assert_str_eq(out.data, "\"1234567\"");
+    wf_json_write_str(&out, "", 0);
+    ck_assert(out.failed);
+}
+END_TEST
+
+static wf_status_t split(wf_json_part_t parts[3], const char *text)
+{
+    parts[0].name = "a";
+    parts[1].name = "ab";
+    parts[2].name = "c";
+    wf_ctx_clear(test_ctx);
+    return wf_json_split(test_ctx, parts, 3, text, strlen(text), 3);
+}
+
+static const char *part(const wf_json_part_t *p)
+{
+    return p->text.data ? apr_pstrmemdup(test_pool, p->text.data, p->text.len) : "(absent)";
+}
+
+START_TEST(the_members_of_a_text_are_found_without_building_it)
+{
+    wf_json_part_t parts[3];
+
+    ck_assert_int_eq(split(parts, " { \"c\" : [1, {}] ,\"x\":{\"a\":1},\"a\":-7 } "), WF_OK);
+    ck_assert_str_eq(part(&parts[0]), "-7");
+    ck_assert_str_eq(part(&parts[1]), "(absent)");
+    ck_assert_str_eq(part(&parts[2]), "[1, {}]");
+    ck_assert_int_eq(wf_json_part_type(&parts[0]), WF_JSON_NUMBER);
+    ck_assert_int_eq(wf_json_part_type(&parts[1]), WF_JSON_ABSENT);
+    ck_assert_int_eq(wf_json_part_type(&parts[2]), WF_JSON_ARRAY);
+    /* The last one counts, however its name is spelled; a longer name is another. */
+    ck_assert_int_eq(split(parts, "{\"a\":1,\"\\u0061\":\"x\\ny\",\"a\\u0000\":3,\"ab\":null}"),
+                     WF_OK);
+    ck_assert_str_eq(part(&parts[0]), "\"x\\ny\"");
+    ck_assert_int_eq(wf_json_part_type(&parts[1]), WF_JSON_NULL);
+    ck_assert_uint_eq(wf_json_part_str(test_pool, &parts[0]).len, 3);
+    ck_assert_mem_eq(wf_json_part_str(test_pool, &parts[0]).data, "x\ny", 3);
+    ck_assert_ptr_null(wf_json_part_str(test_pool, &parts[1]).data);
+    ck_assert_ptr_null(wf_json_part_str(test_pool, &parts[2]).data);
+}
+END_TEST
+
+START_TEST(a_text_is_split_only_where_it_could_be_parsed)
+{
+    static const char *const bad[] = {
+        "",        "[]",         "1",          "{",           "{}x",           "{\"a\":1,}",
+        "{a:1}",   "{\"a\":01}", "{\"x\":tru}", "{\"x\":\"\\q\"}", "{\"x\":[1,]}",    "{\"x\":\"\n\"}",
+        "{\"x\"}", "{\"x\":1 2}", "{\"x\":-}",   "{\"x\":\"\xff\"}", "{\"x\":[[[1]]]}",
+    };
+    wf_json_part_t parts[3];
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert_msg(split(parts, bad[i]) == WF_EINVALID, "%s", bad[i]);
+    }
+    ck_assert_int_eq(split(parts, "{\"x\":[1]}"), WF_OK);
+}
+END_TEST
+
+START_TEST(whole_numbers_are_read_from_a_text)
+{
+    wf_json_part_t parts[3];
+    int64_t n;
+
+    ck_assert_int_eq(split(parts, "{\"a\":-9223372036854775808,\"ab\":1.0,\"c\":\"1\"}"), WF_OK);
+    ck_assert(wf_json_part_int(&n, &parts[0]));
+    ck_assert(n == INT64_MIN);
+    ck_assert(!wf_json_part_int(&n, &parts[1]));
+    ck_assert(!wf_json_part_int(&n, &parts[2]));
+    ck_assert_int_eq(split(parts, "{\"a\":9223372036854775808,\"ab\":1000000000000000000000000}"),
+                     WF_OK);
+    ck_assert(!wf_json_part_int(&n, &parts[0]));
+    ck_assert(!wf_json_part_int(&n, &parts[1]));
+    ck_assert(!wf_json_part_int(&n, &parts[2]));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("json");
@@ -241,5 +343,9 @@ int main(void)
     tcase_add_test(tc, many_pointers_are_found_in_one_walk_as_each_alone);
     tcase_add_test(tc, sharing_and_copying_keep_values_alive);
     tcase_add_test(tc, numbers_keep_their_spelling_and_never_fail);
+    tcase_add_test(tc, values_are_written_as_json_c_would);
+    tcase_add_test(tc, the_members_of_a_text_are_found_without_building_it);
+    tcase_add_test(tc, a_text_is_split_only_where_it_could_be_parsed);
+    tcase_add_test(tc, whole_numbers_are_read_from_a_text);
     return wf_test_run(s);
 }
