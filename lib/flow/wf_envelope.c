@@ -9,18 +9,19 @@
 
 /* ---- parsing -------------------------------------------------------------------------------- */
 
+enum { PART_DATA, PART_RSA, PART_IV, PARTS };
+
 /* Decodes a member's base64 into the pool; 0 if it is no base64 or its length is out of bounds. */
-static int decode(apr_pool_t *pool, unsigned char **out, size_t *out_len, const wf_json_t *member,
-                  size_t min, size_t max)
+static int decode(apr_pool_t *pool, unsigned char **out, size_t *out_len, wf_slice_t text, size_t min,
+                  size_t max)
 {
-    size_t len = wf_json_str_len(member);
     unsigned char *data;
 
-    if (len / 4 * 3 > max + 2) {
+    if (text.len / 4 * 3 > max + 2) {
         return 0;
     }
-    data = apr_palloc(pool, WF_BASE64_MAX(len));
-    if (!wf_base64_decode(data, out_len, wf_json_str(member), len) || *out_len < min ||
+    data = apr_palloc(pool, WF_BASE64_MAX(text.len));
+    if (!wf_base64_decode(data, out_len, text.data, text.len) || *out_len < min ||
         *out_len > max) {
         return 0;
     }
@@ -28,14 +29,14 @@ static int decode(apr_pool_t *pool, unsigned char **out, size_t *out_len, const 
     return 1;
 }
 
-static wf_status_t decode_members(wf_ctx_t *ctx, wf_envelope_t *out, const wf_json_t *doc)
+static wf_status_t decode_members(wf_ctx_t *ctx, wf_envelope_t *out, const wf_json_part_t *parts)
 {
-    const wf_json_t *rsa = wf_json_get(doc, "encrypted_aes_key");
-    const wf_json_t *iv = wf_json_get(doc, "initial_vector");
-    const wf_json_t *data = wf_json_get(doc, "encrypted_flow_data");
+    wf_slice_t data = wf_json_part_str(ctx->pool, &parts[PART_DATA]);
+    wf_slice_t rsa = wf_json_part_str(ctx->pool, &parts[PART_RSA]);
+    wf_slice_t iv = wf_json_part_str(ctx->pool, &parts[PART_IV]);
     unsigned char *iv_bytes;
 
-    if (!wf_json_str(rsa) || !wf_json_str(iv) || !wf_json_str(data)) {
+    if (!rsa.data || !iv.data || !data.data) {
         return wf_fail(ctx, WF_EINVALID,
                        WFLOGNO(0180) "not an encrypted flow request: encrypted_flow_data, "
                                      "encrypted_aes_key and initial_vector are needed");
@@ -55,8 +56,10 @@ static wf_status_t decode_members(wf_ctx_t *ctx, wf_envelope_t *out, const wf_js
 
 wf_status_t wf_envelope_parse(wf_ctx_t *ctx, wf_envelope_t *out, const char *body, size_t len)
 {
+    wf_json_part_t parts[PARTS] = {[PART_DATA] = {.name = "encrypted_flow_data"},
+                                   [PART_RSA] = {.name = "encrypted_aes_key"},
+                                   [PART_IV] = {.name = "initial_vector"}};
     wf_envelope_t envelope = {0};
-    wf_json_t *doc;
     wf_status_t st;
 
     memset(out, 0, sizeof(*out));
@@ -64,11 +67,11 @@ wf_status_t wf_envelope_parse(wf_ctx_t *ctx, wf_envelope_t *out, const char *bod
         return wf_fail(ctx, WF_EINVALID, WFLOGNO(0182) "encrypted flow request: over %d bytes",
                        WF_ENVELOPE_BODY_MAX);
     }
-    st = wf_json_parse(ctx, &doc, body, len, ENVELOPE_DEPTH);
+    st = wf_json_split(ctx, parts, PARTS, body, len, ENVELOPE_DEPTH);
     if (st != WF_OK) {
         return st;
     }
-    st = decode_members(ctx, &envelope, doc);
+    st = decode_members(ctx, &envelope, parts);
     if (st == WF_OK) {
         *out = envelope;
     }

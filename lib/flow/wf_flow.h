@@ -160,13 +160,13 @@ typedef struct {
     wf_json_t *answers;     /* object: all data submitted so far, merged */
     wf_json_t *history;     /* array of screen names, oldest first, last one = `screen` */
     const char *request_hash; /* hex, of the last request */
-    const char *reply;      /* last answer in clear, as JSON text; NULL if none */
+    const char *reply;      /* last answer in clear, an object as JSON text; NULL if none */
     const char *reply_kind; /* "screen", "error" (had an error_message) or "success" */
     apr_time_t started_at, last_step_at, expires_at, completed_at; /* 0: not yet */
 } wf_session_t;
 
 /* JSON text <-> record, for Redis and for what PostgreSQL hands back. */
-const char *wf_session_format(apr_pool_t *pool, const wf_session_t *session, size_t *len);
+void wf_session_write(wf_buf_t *out, const wf_session_t *session);
 wf_status_t wf_session_parse(wf_ctx_t *ctx, wf_session_t **out, const char *text,
                              size_t len) WF_MUST_CHECK;
 

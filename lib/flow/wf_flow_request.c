@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NUMBER_TEXT_MAX 40
+#define HASHED_MAX ((size_t)8 * WF_ENVELOPE_BODY_MAX) /* data with every byte escaped, and more */
 #define VERSION_MAX 16
 #define NAME_MAX_LEN 200
 
@@ -92,48 +93,46 @@ static wf_json_t *mended(apr_pool_t *pool, wf_json_t *v)
 /* ---- members ---- */
 
 /* An absent or null member is fine and leaves `otherwise`. */
-static wf_status_t text_member(wf_ctx_t *ctx, const char **out, const wf_json_t *body,
-                               const char *name, size_t max, const char *otherwise)
+static wf_status_t text_member(wf_ctx_t *ctx, const char **out, const wf_json_part_t *part,
+                               size_t max, const char *otherwise)
 {
-    const wf_json_t *v = wf_json_get(body, name);
-    wf_json_type_t type = wf_json_type(v);
+    wf_slice_t text = wf_json_part_str(ctx->pool, part);
+    wf_json_type_t type = wf_json_part_type(part);
 
     *out = otherwise;
     if (type == WF_JSON_ABSENT || type == WF_JSON_NULL) {
         return WF_OK;
     }
     if (type != WF_JSON_STRING) {
-        return wf_fail(ctx, WF_EINVALID, WFLOGNO(0230) "flow request: %s is no string but %s", name,
+        return wf_fail(ctx, WF_EINVALID, WFLOGNO(0230) "flow request: %s is no string but %s", part->name,
                        wf_json_type_name(type));
     }
-    if (wf_json_str_len(v) > max || memchr(wf_json_str(v), '\0', wf_json_str_len(v))) {
+    if (text.len > max || memchr(text.data, '\0', text.len)) {
         return wf_fail(ctx, WF_EINVALID,
-                       WFLOGNO(0231) "flow request: %s is over %d bytes or holds a NUL", name,
-                       (int)max);
+                       WFLOGNO(0231) "flow request: %s is over %d bytes or holds a NUL",
+                       part->name, (int)max);
     }
-    *out = wf_json_str(v);
+    *out = apr_pstrmemdup(ctx->pool, text.data, text.len);
     return WF_OK;
 }
 
 /* An error notification may carry the raw value 300 for 3.0 (WHATSAPP.md 1.8). */
-static wf_status_t version_member(wf_ctx_t *ctx, const char **out, const wf_json_t *body)
+static wf_status_t version_member(wf_ctx_t *ctx, const char **out, const wf_json_part_t *part)
 {
-    const wf_json_t *v = wf_json_get(body, "version");
-    const char *number;
-    size_t len;
-
-    if (wf_json_type(v) == WF_JSON_NUMBER) {
-        number = wf_json_text(ctx->pool, v, &len);
-        *out = len <= VERSION_MAX ? number : "";
+    if (wf_json_part_type(part) == WF_JSON_NUMBER) {
+        *out = part->text.len <= VERSION_MAX
+                   ? apr_pstrmemdup(ctx->pool, part->text.data, part->text.len)
+                   : "";
         return WF_OK;
     }
-    return text_member(ctx, out, body, "version", VERSION_MAX, "");
+    return text_member(ctx, out, part, VERSION_MAX, "");
 }
 
-static wf_status_t data_member(wf_ctx_t *ctx, wf_json_t **out, const wf_json_t *body)
+static wf_status_t data_member(wf_ctx_t *ctx, wf_json_t **out, const wf_json_part_t *part)
 {
-    wf_json_t *v = wf_json_get(body, "data");
-    wf_json_type_t type = wf_json_type(v);
+    wf_json_type_t type = wf_json_part_type(part);
+    wf_status_t st;
+    wf_json_t *v;
 
     *out = NULL;
     if (type == WF_JSON_ABSENT || type == WF_JSON_NULL) {
@@ -144,8 +143,11 @@ static wf_status_t data_member(wf_ctx_t *ctx, wf_json_t **out, const wf_json_t *
         return wf_fail(ctx, WF_EINVALID, WFLOGNO(0232) "flow request: data is no object but %s",
                        wf_json_type_name(type));
     }
-    *out = is_storable(ctx->pool, v) ? v : mended(ctx->pool, v);
-    return WF_OK;
+    st = wf_json_parse(ctx, &v, part->text.data, part->text.len, WF_FLOW_REQUEST_DEPTH);
+    if (st == WF_OK) {
+        *out = is_storable(ctx->pool, v) ? v : mended(ctx->pool, v);
+    }
+    return st;
 }
 
 /* Presence counts, not content: the client sends an empty text too (WHATSAPP.md 1.11). */
@@ -169,16 +171,14 @@ static wf_action_t action_of(const char *text, const wf_json_t *data)
 /* NUL parts action, screen and data, none of which can hold one. */
 static void hash_request(wf_ctx_t *ctx, wf_flow_request_t *request)
 {
-    size_t len, action_len = strlen(request->action_text) + 1;
     const char *screen = request->screen ? request->screen : "";
-    size_t screen_len = strlen(screen) + 1;
-    const char *data = wf_json_text(ctx->pool, request->data, &len);
-    char *all = apr_palloc(ctx->pool, action_len + screen_len + len);
+    wf_buf_t all;
 
-    memcpy(all, request->action_text, action_len);
-    memcpy(all + action_len, screen, screen_len);
-    memcpy(all + action_len + screen_len, data, len);
-    wf_sha256(request->hash, all, action_len + screen_len + len);
+    wf_buf_init(&all, ctx->pool, 1024, HASHED_MAX);
+    wf_buf_add(&all, request->action_text, strlen(request->action_text) + 1);
+    wf_buf_add(&all, screen, strlen(screen) + 1);
+    wf_json_write(&all, request->data);
+    wf_sha256(request->hash, all.data, all.len);
 }
 
 static const char *null_if_empty(const char *text)
@@ -189,26 +189,26 @@ static const char *null_if_empty(const char *text)
 wf_status_t wf_flow_request_parse(wf_ctx_t *ctx, wf_flow_request_t *out, const char *text,
                                   size_t len)
 {
-    wf_json_t *body;
+    enum { ACTION, VERSION, SCREEN, DATA, TOKEN, SIGNATURE, PARTS };
+    wf_json_part_t parts[PARTS] = {
+        [VERSION] = {.name = "version"},    [ACTION] = {.name = "action"},
+        [SCREEN] = {.name = "screen"},      [DATA] = {.name = "data"},
+        [TOKEN] = {.name = "flow_token"},   [SIGNATURE] = {.name = "flow_token_signature"},
+    };
     wf_flow_request_t request;
     wf_status_t st;
 
     memset(out, 0, sizeof(*out));
     memset(&request, 0, sizeof(request));
-    if ((st = wf_json_parse(ctx, &body, text, len, WF_FLOW_REQUEST_DEPTH)) != WF_OK) {
-        return st;
-    }
-    if (wf_json_type(body) != WF_JSON_OBJECT) {
-        return wf_fail(ctx, WF_EINVALID, WFLOGNO(0233) "flow request: no object but %s",
-                       wf_json_type_name(wf_json_type(body)));
-    }
-    if ((st = text_member(ctx, &request.action_text, body, "action", NAME_MAX_LEN, "")) != WF_OK ||
-        (st = version_member(ctx, &request.version, body)) != WF_OK ||
-        (st = text_member(ctx, &request.screen, body, "screen", NAME_MAX_LEN, NULL)) != WF_OK ||
-        (st = data_member(ctx, &request.data, body)) != WF_OK ||
-        (st = text_member(ctx, &request.flow_token, body, "flow_token", WF_FLOW_TOKEN_MAX, NULL)) !=
+    st = wf_json_split(ctx, parts, PARTS, text, len, WF_FLOW_REQUEST_DEPTH);
+    if (st != WF_OK ||
+        (st = text_member(ctx, &request.action_text, &parts[ACTION], NAME_MAX_LEN, "")) != WF_OK ||
+        (st = version_member(ctx, &request.version, &parts[VERSION])) != WF_OK ||
+        (st = text_member(ctx, &request.screen, &parts[SCREEN], NAME_MAX_LEN, NULL)) != WF_OK ||
+        (st = data_member(ctx, &request.data, &parts[DATA])) != WF_OK ||
+        (st = text_member(ctx, &request.flow_token, &parts[TOKEN], WF_FLOW_TOKEN_MAX, NULL)) !=
             WF_OK ||
-        (st = text_member(ctx, &request.flow_token_signature, body, "flow_token_signature",
+        (st = text_member(ctx, &request.flow_token_signature, &parts[SIGNATURE],
                           4 * WF_FLOW_TOKEN_MAX, NULL)) != WF_OK) {
         return st;
     }

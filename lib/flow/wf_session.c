@@ -1,185 +1,107 @@
 #include "flow/wf_flow.h"
 
-#include <stdio.h>
 #include <string.h>
 
-/* A reply may have 10 MiB, twice that with every byte escaped; the rest is far below. */
-#define SESSION_MAX ((size_t)64 * 1024 * 1024)
+#define RECORD_DEPTH (2 * WF_FLOW_REQUEST_DEPTH + 1) /* a reply may nest answers in itself */
 
-/* One list for both directions: member name and where it lives in the record. */
+typedef enum {
+    MEMBER_TEXT,
+    MEMBER_NEEDED_TEXT, /* without which nobody can own or find the session */
+    MEMBER_JSON,        /* an object, kept as text */
+    MEMBER_VERSION,     /* int */
+    MEMBER_NUMBER,      /* int64_t or apr_time_t, never negative */
+    MEMBER_NEEDED_NUMBER,
+    MEMBER_OBJECT,
+    MEMBER_NAMES /* an array of strings */
+} member_kind_t;
+
+/* One list for both directions. */
 typedef struct {
     const char *name;
+    wf_slice_t intro; /* ,"name": */
+    member_kind_t kind;
     size_t offset;
-    int needed; /* a text without which nobody can own or find the session */
-} text_member_t;
+} member_t;
 
-typedef struct {
-    const char *name;
-    size_t offset;
-} time_member_t;
+#define INTRO(member) ",\"" #member "\":"
+#define MEMBER(kind, member)                                                                       \
+    {#member, {INTRO(member), sizeof(INTRO(member)) - 1}, MEMBER_##kind,                           \
+     offsetof(wf_session_t, member)}
 
-#define AT(member) offsetof(wf_session_t, member)
-
-static const text_member_t text_members[] = {
-    {"id", AT(id), 1},
-    {"company_id", AT(company_id), 1},
-    {"account_id", AT(account_id), 0},
-    {"flow_id", AT(flow_id), 1},
-    {"flow_name", AT(flow_name), 0},
-    {"token_hash", AT(token_hash), 1},
-    {"status", AT(status), 1},
-    {"screen", AT(screen), 0},
-    {"request_hash", AT(request_hash), 0},
-    {"reply", AT(reply), 0},
-    {"reply_kind", AT(reply_kind), 0},
+static const member_t members[] = {
+    MEMBER(NEEDED_TEXT, id),          MEMBER(NEEDED_TEXT, company_id),
+    MEMBER(TEXT, account_id),         MEMBER(NEEDED_TEXT, flow_id),
+    MEMBER(TEXT, flow_name),          MEMBER(NEEDED_TEXT, token_hash),
+    MEMBER(NEEDED_TEXT, status),      MEMBER(TEXT, screen),
+    MEMBER(TEXT, request_hash),       MEMBER(JSON, reply),
+    MEMBER(TEXT, reply_kind),         MEMBER(VERSION, flow_version),
+    MEMBER(NEEDED_NUMBER, step),      MEMBER(OBJECT, answers),
+    MEMBER(NAMES, history),           MEMBER(NUMBER, started_at),
+    MEMBER(NUMBER, last_step_at),     MEMBER(NUMBER, expires_at),
+    MEMBER(NUMBER, completed_at),
 };
 
-static const time_member_t time_members[] = {
-    {"started_at", AT(started_at)},
-    {"last_step_at", AT(last_step_at)},
-    {"expires_at", AT(expires_at)},
-    {"completed_at", AT(completed_at)},
-};
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
-static const char **text_at(wf_session_t *session, const text_member_t *member)
-{
-    return (const char **)(void *)((char *)session + member->offset);
-}
-
-static apr_time_t *time_at(wf_session_t *session, const time_member_t *member)
-{
-    return (apr_time_t *)(void *)((char *)session + member->offset);
-}
+#define MEMBERS (sizeof(members) / sizeof(members[0]))
 
 /* ---- writing ---- */
 
-/* Every step of every session is written: straight into text, without a tree of JSON values. */
-static void add_name(wf_buf_t *out, const char *name)
+static void add_member(wf_buf_t *out, const member_t *member, const void *value)
 {
-    wf_buf_puts(out, out->len > 1 ? ",\"" : "\"");
-    wf_buf_puts(out, name);
-    wf_buf_puts(out, "\":");
-}
+    const char *text = NULL;
+    const wf_json_t *tree = NULL;
 
-static void add_text(wf_buf_t *out, const char *text)
-{
-    const char *plain = text;
-
-    wf_buf_putc(out, '"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c >= 0x20 && c != '"' && c != '\\') {
-            continue;
-        }
-        wf_buf_add(out, plain, (size_t)(text - plain));
-        if (c < 0x20) {
-            wf_buf_printf(out, "\\u%04x", c);
-        } else {
-            wf_buf_putc(out, '\\');
-            wf_buf_putc(out, *text);
-        }
-        plain = text + 1;
-    }
-    wf_buf_add(out, plain, (size_t)(text - plain));
-    wf_buf_putc(out, '"');
-}
-
-static void add_number(wf_buf_t *out, const char *name, int64_t n)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%" APR_INT64_T_FMT, (apr_int64_t)n);
-
-    add_name(out, name);
-    wf_buf_add(out, digits, (size_t)len);
-}
-
-static void add_value(wf_buf_t *out, const char *name, const wf_json_t *v, const char *otherwise)
-{
-    size_t len = strlen(otherwise);
-    const char *text = v ? wf_json_text(out->pool, v, &len) : otherwise;
-
-    add_name(out, name);
-    wf_buf_add(out, text, len);
-}
-
-const char *wf_session_format(apr_pool_t *pool, const wf_session_t *session, size_t *len)
-{
-    wf_session_t copy = *session;
-    const char *text;
-    wf_buf_t out;
-    size_t i;
-
-    wf_buf_init(&out, pool, 2048, SESSION_MAX);
-    wf_buf_putc(&out, '{');
-    for (i = 0; i < COUNT(text_members); i++) {
-        text = *text_at(&copy, &text_members[i]);
+    switch (member->kind) {
+    case MEMBER_TEXT:
+    case MEMBER_NEEDED_TEXT:
+        memcpy(&text, value, sizeof(text));
         if (text) {
-            add_name(&out, text_members[i].name);
-            add_text(&out, text);
+            wf_buf_add(out, member->intro.data, member->intro.len);
+            wf_json_write_str(out, text, strlen(text));
         }
+        break;
+    case MEMBER_JSON:
+        memcpy(&text, value, sizeof(text));
+        if (text) {
+            wf_buf_add(out, member->intro.data, member->intro.len);
+            wf_buf_puts(out, text);
+        }
+        break;
+    case MEMBER_VERSION:
+        wf_buf_add(out, member->intro.data, member->intro.len);
+        wf_buf_put_int(out, *(const int *)value);
+        break;
+    case MEMBER_NUMBER:
+    case MEMBER_NEEDED_NUMBER:
+        wf_buf_add(out, member->intro.data, member->intro.len);
+        wf_buf_put_int(out, *(const int64_t *)value);
+        break;
+    case MEMBER_OBJECT:
+    case MEMBER_NAMES:
+        memcpy(&tree, value, sizeof(tree));
+        wf_buf_add(out, member->intro.data, member->intro.len);
+        if (tree) {
+            wf_json_write(out, tree);
+        } else {
+            wf_buf_puts(out, member->kind == MEMBER_OBJECT ? "{}" : "[]");
+        }
+        break;
     }
-    add_number(&out, "flow_version", session->flow_version);
-    add_number(&out, "step", session->step);
-    add_value(&out, "answers", session->answers, "{}");
-    add_value(&out, "history", session->history, "[]");
-    for (i = 0; i < COUNT(time_members); i++) {
-        add_number(&out, time_members[i].name, *time_at(&copy, &time_members[i]));
+}
+
+void wf_session_write(wf_buf_t *out, const wf_session_t *session)
+{
+    size_t i, begin = out->len;
+
+    for (i = 0; i < MEMBERS; i++) {
+        add_member(out, &members[i], (const char *)session + members[i].offset);
     }
-    wf_buf_putc(&out, '}');
-    if (len) {
-        *len = out.len;
+    wf_buf_putc(out, '}');
+    if (!out->failed) {
+        out->data[begin] = '{'; /* in place of the first comma */
     }
-    return out.data;
 }
 
 /* ---- reading ---- */
-
-static wf_status_t bad(wf_ctx_t *ctx, const char *member)
-{
-    return wf_fail(ctx, WF_EINVALID, WFLOGNO(0240) "stored session: %s is missing or wrong",
-                   member);
-}
-
-/* JSON null is what PostgreSQL hands back for an empty column. */
-static int is_void(const wf_json_t *v)
-{
-    return v == NULL || wf_json_type(v) == WF_JSON_NULL;
-}
-
-static wf_status_t read_texts(wf_ctx_t *ctx, wf_session_t *session, const wf_json_t *body)
-{
-    size_t i;
-
-    for (i = 0; i < COUNT(text_members); i++) {
-        const wf_json_t *v = wf_json_get(body, text_members[i].name);
-        if (is_void(v) ? text_members[i].needed : wf_json_str(v) == NULL) {
-            return bad(ctx, text_members[i].name);
-        }
-        *text_at(session, &text_members[i]) = wf_json_str(v);
-    }
-    return WF_OK;
-}
-
-static wf_status_t read_numbers(wf_ctx_t *ctx, wf_session_t *session, const wf_json_t *body)
-{
-    size_t i;
-
-    for (i = 0; i < COUNT(time_members); i++) {
-        const wf_json_t *v = wf_json_get(body, time_members[i].name);
-        if (!is_void(v) && (!wf_json_is_int(v) || wf_json_int(v) < 0)) {
-            return bad(ctx, time_members[i].name);
-        }
-        *time_at(session, &time_members[i]) = wf_json_int(v);
-    }
-    session->step = wf_json_get_int(body, "step", -1);
-    session->flow_version = (int)wf_json_get_int(body, "flow_version", 0);
-    if (session->step < 0 || !wf_json_is_int(wf_json_get(body, "step"))) {
-        return bad(ctx, "step");
-    }
-    return WF_OK;
-}
 
 static int is_status(const char *text)
 {
@@ -199,30 +121,109 @@ static int is_list_of_names(const wf_json_t *v)
     return wf_json_type(v) == WF_JSON_ARRAY;
 }
 
+/* An absent or null text (which PostgreSQL hands back for an empty column) is NULL. */
+static int read_text(wf_ctx_t *ctx, void *value, const wf_json_part_t *part, int needed)
+{
+    wf_json_type_t type = wf_json_part_type(part);
+    wf_slice_t text = wf_json_part_str(ctx->pool, part);
+    const char *copy;
+
+    if (type == WF_JSON_ABSENT || type == WF_JSON_NULL) {
+        return !needed;
+    }
+    if (!text.data) {
+        return 0;
+    }
+    copy = apr_pstrmemdup(ctx->pool, text.data, text.len);
+    memcpy(value, &copy, sizeof(copy));
+    return 1;
+}
+
+static int read_json(wf_ctx_t *ctx, void *value, const wf_json_part_t *part)
+{
+    wf_json_type_t type = wf_json_part_type(part);
+    const char *copy;
+
+    if (type == WF_JSON_OBJECT) {
+        copy = apr_pstrmemdup(ctx->pool, part->text.data, part->text.len);
+        memcpy(value, &copy, sizeof(copy));
+    }
+    return type == WF_JSON_OBJECT || type == WF_JSON_ABSENT || type == WF_JSON_NULL;
+}
+
+static int read_number(int64_t *value, const wf_json_part_t *part, int needed)
+{
+    wf_json_type_t type = wf_json_part_type(part);
+
+    if (type == WF_JSON_ABSENT || type == WF_JSON_NULL) {
+        return !needed;
+    }
+    return wf_json_part_int(value, part) && *value >= 0;
+}
+
+static int read_tree(wf_ctx_t *ctx, void *value, const wf_json_part_t *part, member_kind_t kind)
+{
+    wf_json_t *tree;
+
+    if (part->text.len == 0 ||
+        wf_json_parse(ctx, &tree, part->text.data, part->text.len, WF_FLOW_REQUEST_DEPTH) !=
+            WF_OK) {
+        return 0;
+    }
+    memcpy(value, &tree, sizeof(tree));
+    return kind == MEMBER_NAMES ? is_list_of_names(tree) : wf_json_type(tree) == WF_JSON_OBJECT;
+}
+
+static int read_member(wf_ctx_t *ctx, void *value, const wf_json_part_t *part, member_kind_t kind)
+{
+    int64_t n = 0;
+    int ok;
+
+    switch (kind) {
+    case MEMBER_TEXT:
+    case MEMBER_NEEDED_TEXT:
+        return read_text(ctx, value, part, kind == MEMBER_NEEDED_TEXT);
+    case MEMBER_JSON:
+        return read_json(ctx, value, part);
+    case MEMBER_VERSION:
+        ok = read_number(&n, part, 0) && n <= INT32_MAX;
+        *(int *)value = (int)n;
+        return ok;
+    case MEMBER_NUMBER:
+    case MEMBER_NEEDED_NUMBER:
+        return read_number(value, part, kind == MEMBER_NEEDED_NUMBER);
+    default:
+        return read_tree(ctx, value, part, kind);
+    }
+}
+
 wf_status_t wf_session_parse(wf_ctx_t *ctx, wf_session_t **out, const char *text, size_t len)
 {
     wf_session_t *session = apr_pcalloc(ctx->pool, sizeof(*session));
-    wf_json_t *body;
+    wf_json_part_t parts[MEMBERS];
+    const char *wrong = NULL;
     wf_status_t st;
+    size_t i;
 
     *out = NULL;
-    if ((st = wf_json_parse(ctx, &body, text, len, WF_FLOW_REQUEST_DEPTH + 1)) != WF_OK) {
+    for (i = 0; i < MEMBERS; i++) {
+        parts[i].name = members[i].name;
+    }
+    if ((st = wf_json_split(ctx, parts, MEMBERS, text, len, RECORD_DEPTH)) != WF_OK) {
         return st;
     }
-    if ((st = read_texts(ctx, session, body)) != WF_OK ||
-        (st = read_numbers(ctx, session, body)) != WF_OK) {
-        return st;
+    for (i = 0; i < MEMBERS && !wrong; i++) {
+        if (!read_member(ctx, (char *)session + members[i].offset, &parts[i], members[i].kind)) {
+            wrong = members[i].name;
+        }
     }
-    session->answers = wf_json_get(body, "answers");
-    session->history = wf_json_get(body, "history");
-    if (!is_status(session->status)) {
-        return bad(ctx, "status");
+    if (!wrong && !is_status(session->status)) {
+        wrong = "status";
     }
-    if (wf_json_type(session->answers) != WF_JSON_OBJECT) {
-        return bad(ctx, "answers");
-    }
-    if (!is_list_of_names(session->history)) {
-        return bad(ctx, "history");
+    if (wrong) {
+        wf_ctx_clear(ctx);
+        return wf_fail(ctx, WF_EINVALID, WFLOGNO(0240) "stored session: %s is missing or wrong",
+                       wrong);
     }
     *out = session;
     return WF_OK;

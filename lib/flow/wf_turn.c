@@ -104,14 +104,7 @@ const wf_plan_screen_t *wf_turn_before(const wf_turn_t *turn)
 /* The session's answers, in an object of our own. */
 static wf_json_t *old_answers(const wf_turn_t *turn)
 {
-    wf_json_t *answers = wf_json_object_make(turn->ctx->pool);
-
-    if (turn->session) {
-        for (wf_json_iter_t it = wf_json_iter(turn->session->answers); wf_json_next(&it);) {
-            wf_json_set(answers, it.key, it.value);
-        }
-    }
-    return answers;
+    return wf_json_object_copy(turn->ctx->pool, turn->session ? turn->session->answers : NULL);
 }
 
 static wf_json_t *merged_answers(const wf_turn_t *turn)

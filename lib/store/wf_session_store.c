@@ -5,6 +5,7 @@
 
 /* A step may hold a reply of 10 MiB beside 256 KiB of answers; a group that is larger goes step by step. */
 #define STEPS_MAX (32 * 1024 * 1024)
+#define STEP_USUAL 2048
 
 wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t *store,
                             const char *company_id, const char *token_hash)
@@ -30,12 +31,20 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     wf_step_t *step = apr_pcalloc(ctx->pool, sizeof(*step));
     int64_t left_s = apr_time_sec(s->expires_at - wf_now(ctx));
     int completed = strcmp(s->status, WF_SESSION_COMPLETED) == 0;
-    const char *record;
+    size_t head;
+    wf_buf_t cached;
+
+    wf_buf_init(&cached, ctx->pool, STEP_USUAL, STEPS_MAX);
+    wf_buf_puts(&cached, s->flow_name);
+    wf_buf_putc(&cached, '@');
+    wf_buf_put_int(&cached, s->flow_version);
+    wf_buf_putc(&cached, '\n');
+    head = cached.len;
+    wf_session_write(&cached, s);
 
     step->ctx = ctx;
-    record = wf_session_format(ctx->pool, s, NULL);
-    step->cached = apr_psprintf(ctx->pool, "%s@%d\n%s", s->flow_name, s->flow_version, record);
-    step->cached_len = strlen(step->cached);
+    step->cached = cached.data;
+    step->cached_len = cached.len;
     step->redis_key =
         apr_psprintf(ctx->pool, WF_KEY_SESSION, store->prefix, tenant->company.slug, s->token_hash);
     step->cache_ttl_s = left_s < 1 ? 1
@@ -51,7 +60,7 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     step->params[7] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, s->step);
     step->params[8] = s->status;
     step->params[9] = s->screen;
-    step->params[10] = record;
+    step->params[10] = cached.data + head;
     step->params[11] = api_version;
     step->params[12] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, (int64_t)s->expires_at);
     step->params[13] = completed ? "t" : "f";
