@@ -12,8 +12,8 @@
 enum { PART_DATA, PART_RSA, PART_IV, PARTS };
 
 /* Decodes a member's base64 into the pool; 0 if it is no base64 or its length is out of bounds. */
-static int decode(apr_pool_t *pool, unsigned char **out, size_t *out_len, wf_slice_t text, size_t min,
-                  size_t max)
+static int decode(apr_pool_t *pool, unsigned char **out, size_t *out_len, wf_slice_t text,
+                  size_t min, size_t max)
 {
     unsigned char *data;
 
@@ -21,8 +21,7 @@ static int decode(apr_pool_t *pool, unsigned char **out, size_t *out_len, wf_sli
         return 0;
     }
     data = apr_palloc(pool, WF_BASE64_MAX(text.len));
-    if (!wf_base64_decode(data, out_len, text.data, text.len) || *out_len < min ||
-        *out_len > max) {
+    if (!wf_base64_decode(data, out_len, text.data, text.len) || *out_len < min || *out_len > max) {
         return 0;
     }
     *out = data;

@@ -104,13 +104,13 @@ static wf_status_t text_member(wf_ctx_t *ctx, const char **out, const wf_json_pa
         return WF_OK;
     }
     if (type != WF_JSON_STRING) {
-        return wf_fail(ctx, WF_EINVALID, WFLOGNO(0230) "flow request: %s is no string but %s", part->name,
-                       wf_json_type_name(type));
+        return wf_fail(ctx, WF_EINVALID, WFLOGNO(0230) "flow request: %s is no string but %s",
+                       part->name, wf_json_type_name(type));
     }
     if (text.len > max || memchr(text.data, '\0', text.len)) {
         return wf_fail(ctx, WF_EINVALID,
-                       WFLOGNO(0231) "flow request: %s is over %d bytes or holds a NUL",
-                       part->name, (int)max);
+                       WFLOGNO(0231) "flow request: %s is over %d bytes or holds a NUL", part->name,
+                       (int)max);
     }
     *out = apr_pstrmemdup(ctx->pool, text.data, text.len);
     return WF_OK;
@@ -191,9 +191,9 @@ wf_status_t wf_flow_request_parse(wf_ctx_t *ctx, wf_flow_request_t *out, const c
 {
     enum { ACTION, VERSION, SCREEN, DATA, TOKEN, SIGNATURE, PARTS };
     wf_json_part_t parts[PARTS] = {
-        [VERSION] = {.name = "version"},    [ACTION] = {.name = "action"},
-        [SCREEN] = {.name = "screen"},      [DATA] = {.name = "data"},
-        [TOKEN] = {.name = "flow_token"},   [SIGNATURE] = {.name = "flow_token_signature"},
+        [VERSION] = {.name = "version"},  [ACTION] = {.name = "action"},
+        [SCREEN] = {.name = "screen"},    [DATA] = {.name = "data"},
+        [TOKEN] = {.name = "flow_token"}, [SIGNATURE] = {.name = "flow_token_signature"},
     };
     wf_flow_request_t request;
     wf_status_t st;

@@ -24,20 +24,22 @@ typedef struct {
 } member_t;
 
 #define INTRO(member) ",\"" #member "\":"
+/* clang-format off */
 #define MEMBER(kind, member)                                                                       \
     {#member, {INTRO(member), sizeof(INTRO(member)) - 1}, MEMBER_##kind,                           \
      offsetof(wf_session_t, member)}
+/* clang-format on */
 
 static const member_t members[] = {
-    MEMBER(NEEDED_TEXT, id),          MEMBER(NEEDED_TEXT, company_id),
-    MEMBER(TEXT, account_id),         MEMBER(NEEDED_TEXT, flow_id),
-    MEMBER(TEXT, flow_name),          MEMBER(NEEDED_TEXT, token_hash),
-    MEMBER(NEEDED_TEXT, status),      MEMBER(TEXT, screen),
-    MEMBER(TEXT, request_hash),       MEMBER(JSON, reply),
-    MEMBER(TEXT, reply_kind),         MEMBER(VERSION, flow_version),
-    MEMBER(NEEDED_NUMBER, step),      MEMBER(OBJECT, answers),
-    MEMBER(NAMES, history),           MEMBER(NUMBER, started_at),
-    MEMBER(NUMBER, last_step_at),     MEMBER(NUMBER, expires_at),
+    MEMBER(NEEDED_TEXT, id),      MEMBER(NEEDED_TEXT, company_id),
+    MEMBER(TEXT, account_id),     MEMBER(NEEDED_TEXT, flow_id),
+    MEMBER(TEXT, flow_name),      MEMBER(NEEDED_TEXT, token_hash),
+    MEMBER(NEEDED_TEXT, status),  MEMBER(TEXT, screen),
+    MEMBER(TEXT, request_hash),   MEMBER(JSON, reply),
+    MEMBER(TEXT, reply_kind),     MEMBER(VERSION, flow_version),
+    MEMBER(NEEDED_NUMBER, step),  MEMBER(OBJECT, answers),
+    MEMBER(NAMES, history),       MEMBER(NUMBER, started_at),
+    MEMBER(NUMBER, last_step_at), MEMBER(NUMBER, expires_at),
     MEMBER(NUMBER, completed_at),
 };
 
@@ -165,9 +167,8 @@ static int read_tree(wf_ctx_t *ctx, void *value, const wf_json_part_t *part, mem
 {
     wf_json_t *tree;
 
-    if (part->text.len == 0 ||
-        wf_json_parse(ctx, &tree, part->text.data, part->text.len, WF_FLOW_REQUEST_DEPTH) !=
-            WF_OK) {
+    if (part->text.len == 0 || wf_json_parse(ctx, &tree, part->text.data, part->text.len,
+                                             WF_FLOW_REQUEST_DEPTH) != WF_OK) {
         return 0;
     }
     memcpy(value, &tree, sizeof(tree));

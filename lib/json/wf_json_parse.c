@@ -24,7 +24,7 @@ typedef struct {
     const char *end;
     int depth;         /* levels left */
     const char *fault; /* what is wrong at `c`; NULL: nothing so far */
-    split_t *split;    /* not NULL: check all, build nothing (every value is NULL), note the members */
+    split_t *split; /* not NULL: check all, build nothing (every value is NULL), note the members */
 } parser_t;
 
 static struct json_object *parse_value(parser_t *p);
@@ -300,8 +300,8 @@ static void note_part(parser_t *p, wf_slice_t key, wf_slice_t text)
     }
 }
 
-/* The value at p->c becomes a member; a later one of the same name takes the place of the earlier. The name lives in
- * the pool: cheaper than a copy of json-c's, and it outlives the object. */
+/* The value at p->c becomes a member; a later one of the same name takes the place of the earlier.
+ * The name lives in the pool: cheaper than a copy of json-c's, and it outlives the object. */
 static void parse_member(parser_t *p, struct json_object *object, wf_slice_t key)
 {
     struct json_object *value;

@@ -1,5 +1,5 @@
-/* Values to compact text. json-c's own writer fills a buffer in each value it is asked for, a few bytes at a
- * time, and that buffer then has to be copied. */
+/* Values to compact text. json-c's own writer fills a buffer in each value it is asked for, a few
+ * bytes at a time, and that buffer then has to be copied. */
 #include "json/wf_json_int.h"
 
 #include <json-c/json.h>
