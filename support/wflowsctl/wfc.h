@@ -220,6 +220,11 @@ typedef struct {
 
 /* People: an aligned table; programs: {"data": [...]}. `none` is said where there is no row. */
 void wfc_print_list(wfc_t *c, const wf_json_t *rows, const wfc_column_t *columns, const char *none);
+/* The same of what `lister` finds of the company that --company names. */
+typedef wf_status_t wfc_lister_fn(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                                  const char *company_id);
+wf_status_t wfc_print_list_of(wfc_t *c, wfc_lister_fn *lister, const wfc_column_t *columns,
+                              const char *none) WF_MUST_CHECK;
 /* People: "name: value" lines, aligned; programs: the object. */
 void wfc_print_record(wfc_t *c, const wf_json_t *record);
 /* People: the sentence; programs: the object. */

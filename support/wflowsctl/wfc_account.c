@@ -144,17 +144,8 @@ static wf_status_t run_add(wfc_t *c)
 
 static wf_status_t run_list(wfc_t *c)
 {
-    wf_json_t *company = NULL, *all = NULL;
-    wf_status_t st = wfc_company(c, &company, wfc_opt(c, "company"));
-
-    if (st == WF_OK) {
-        st = wf_account_list(c->ctx, &all, c->store, wfc_id(company));
-    }
-    if (st == WF_OK) {
-        wfc_print_list(c, all, columns,
-                       "There is no account yet: 'wflowsctl account add' makes one.");
-    }
-    return st;
+    return wfc_print_list_of(c, wf_account_list, columns,
+                             "There is no account yet: 'wflowsctl account add' makes one.");
 }
 
 /* The account that the first argument names. */

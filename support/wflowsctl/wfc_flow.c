@@ -108,16 +108,8 @@ static wf_status_t run_add(wfc_t *c)
 
 static wf_status_t run_list(wfc_t *c)
 {
-    wf_json_t *company = NULL, *all = NULL;
-    wf_status_t st = wfc_company(c, &company, wfc_opt(c, "company"));
-
-    if (st == WF_OK) {
-        st = wf_flow_list(c->ctx, &all, c->store, wfc_id(company));
-    }
-    if (st == WF_OK) {
-        wfc_print_list(c, all, columns, "There is no flow yet: 'wflowsctl flow add' makes one.");
-    }
-    return st;
+    return wfc_print_list_of(c, wf_flow_list, columns,
+                             "There is no flow yet: 'wflowsctl flow add' makes one.");
 }
 
 static wf_status_t find(wfc_t *c, wf_json_t **company, wf_json_t **flow)

@@ -123,6 +123,21 @@ void wfc_print_list(wfc_t *c, const wf_json_t *rows, const wfc_column_t *columns
     }
 }
 
+wf_status_t wfc_print_list_of(wfc_t *c, wfc_lister_fn *lister, const wfc_column_t *columns,
+                              const char *none)
+{
+    wf_json_t *company = NULL, *all = NULL;
+    wf_status_t st = wfc_company(c, &company, wfc_opt(c, "company"));
+
+    if (st == WF_OK) {
+        st = lister(c->ctx, &all, c->store, wfc_id(company));
+    }
+    if (st == WF_OK) {
+        wfc_print_list(c, all, columns, none);
+    }
+    return st;
+}
+
 /* A text of several lines (a PEM), indented below its name. */
 static void print_lines(wfc_t *c, const char *text)
 {
