@@ -69,6 +69,8 @@ sub write_conf {
         "LogLevel $self->{log_level}", "DocumentRoot \"$self->{dir}/htdocs\"", 'ServerTokens Prod',
         $self->_load_modules,
         ($> == 0 ? ('User www-data', 'Group www-data') : ()),
+        # A child that changed its user can be looked over for leaks only if it may dump core.
+        ($ENV{WF_TEST_PRELOAD} ? "CoreDumpDirectory $self->{dir}/run" : ()),
         (map { "$_ $mpm{$_}" } grep { $self->{mpm_module} ne 'prefork' || !/Thread|ServerLimit/ } sort keys %mpm),
         'KeepAlive On', 'MaxKeepAliveRequests 0', 'Timeout 30',
         '<Directory />', '  Require all denied', '</Directory>',

@@ -28,11 +28,21 @@ END {
         my $status = $?;
         for my $stack (@stacks) {
             $stack->stop;
+            $status ||= 1 if told_by_sanitizers($stack);
             my $keep = $ENV{WF_TEST_KEEP} || ($status != 0 && $ENV{WF_TEST_KEEP_FAILED});
             if ($keep) { diag("kept: $stack->{dir}") } else { remove_tree($stack->{dir}) }
         }
         $? = $status;
     }
+}
+
+# A process is looked over for leaks when it ends, which is after the last test.
+sub told_by_sanitizers {
+    my ($stack) = @_;
+    my @told = map { -e $_ ? grep { /Sanitizer|runtime error|^\s+#\d|leak of/ } split(/\n/, read_file($_)) : () }
+        $stack->httpd->{error_log}, "$stack->{dir}/httpd/startup.log";
+    diag(map { "$_\n" } @told > 60 ? @told[0 .. 59] : @told) if @told;
+    return scalar @told;
 }
 
 # ---- what must be there -----------------------------------------------------------------------------------
