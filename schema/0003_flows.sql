@@ -51,9 +51,17 @@ call wflows.protect('wflows.flow_versions');
 grant select, insert on wflows.flow_versions to wflows_app;
 grant select, insert, update, delete on wflows.flow_versions to wflows_platform;
 
--- Written once per exchange, so it is kept cheap: no foreign keys (each insert would lock the rows of
--- its company, account and flow, which all sessions share), no index on a column that a step changes
--- (updates stay on their page; expiry_slot changes once an hour at most), room for them on each page.
+-- An enum and not a text with a CHECK: see below.
+create type wflows.session_status as enum ('active', 'completed', 'cancelled', 'expired');
+
+-- Written once per exchange, so it is kept cheap:
+-- - no foreign keys: each insert would lock the rows of its company, account and flow, which all sessions
+--   share;
+-- - no CHECK, no generated column and no domain: PostgreSQL reads their expressions anew for every
+--   statement, a seventh of a step's time. wflows.session_steps is the only writer and keeps their rules:
+--   a hash of 32 bytes, steps from 1 in order, expiry_slot; the type keeps those of status;
+-- - no index on a column that a step changes (updates stay on their page; expiry_slot changes once an
+--   hour at most), room for them on each page.
 create table wflows.flow_sessions (
     company_id uuid not null,
     id uuid not null,
@@ -62,26 +70,23 @@ create table wflows.flow_sessions (
     flow_name text not null,
     flow_version int not null,
     token_hash bytea not null, -- SHA-256 of the flow_token
-    status text not null default 'active',
-    step bigint not null,      -- committed steps; the optimistic lock
+    status wflows.session_status not null default 'active',
+    step bigint not null,      -- committed steps from 1; the optimistic lock
     screen text,
-    -- The text of wf_session_format, verbatim: jsonb would change its key order and refuse \u0000.
-    record json not null,
+    -- The JSON of wf_session_format, verbatim. Nothing in SQL reads it, so it is not parsed again as json.
+    record text not null,
     data_api_version text,
     started_at timestamptz not null default now(),
     last_step_at timestamptz not null default now(),
     expires_at timestamptz not null,
-    expiry_slot timestamptz not null
-        generated always as (date_bin('1 hour', expires_at, '2000-01-01 00:00:00+00')) stored,
+    expiry_slot int,           -- the hour of expires_at, counted from 1970; NULL: not active any more
     completed_at timestamptz,
-    primary key (company_id, id),
-    constraint flow_sessions_token_hash_key unique (company_id, token_hash),
-    constraint flow_sessions_token_hash_check check (octet_length(token_hash) = 32),
-    constraint flow_sessions_status_check
-        check (status in ('active', 'completed', 'cancelled', 'expired')),
-    constraint flow_sessions_step_check check (step >= 1)
+    primary key (company_id, token_hash)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-create index flow_sessions_expiry on wflows.flow_sessions (expiry_slot) where status = 'active';
+-- Only the primary key may serve a step. Where the planner knows too little (a new table, a company that
+-- was small when the plan was made) it takes an index on "company_id" and more, or one "where status =
+-- 'active'", to be as good, and then each step reads all sessions of the company. So there is none.
+create index flow_sessions_expiry on wflows.flow_sessions (expiry_slot);
 call wflows.protect('wflows.flow_sessions');
 grant select, insert, update, delete on wflows.flow_sessions to wflows_app, wflows_platform;
 

@@ -123,119 +123,120 @@ begin
 end
 $$;
 
--- One step of a session, with the tenant set. 'committed', or 'conflict' with the stored record where
--- somebody else was first (NULL: there is no such session). OUT parameters and not a set: no tuple store.
-create function wflows.session_step_apply(
-    p_company uuid, p_session uuid, p_account uuid, p_flow uuid, p_flow_name text,
-    p_flow_version int, p_token_hash text, p_step bigint, p_status text, p_screen text,
-    p_record json, p_api_version text, p_expires_us bigint, p_completed bool, p_response json,
-    p_media json, out outcome text, out record json)
+-- Commits a group of steps, of any companies, one after the other: 15 values for each (WF_STEP_PARAMS:
+-- company, session, account, flow, flow name, flow version, token hash, step, status, screen, record,
+-- data_api_version, expiry in microseconds, response, files). Answers a row for each step that somebody else was
+-- before: its number from 0, and the stored record (NULL: there is no such session).
+--
+-- Every exchange goes through here, so its cost is that of the server. One statement for all, because
+-- starting one costs as much as a step. The values go through variables, because an expression in a
+-- statement is prepared for every row, one in an assignment once for the group. "is not distinct from" is
+-- "=" that the planner does not compare with the wall's own condition, which gives it the index.
+create function wflows.session_steps(p_values text[])
+returns table (number int, stored text)
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
-    v_hash bytea := decode(p_token_hash, 'hex');
-begin
-    if p_step = 1 then
-        insert into wflows.flow_sessions (company_id, id, account_id, flow_id, flow_name,
-            flow_version, token_hash, status, step, screen, record, data_api_version, expires_at,
-            completed_at)
-        values (p_company, p_session, p_account, p_flow, p_flow_name, p_flow_version, v_hash,
-                p_status, 1, p_screen, p_record, p_api_version, wflows.us_time(p_expires_us),
-                case when p_completed then now() end)
-        on conflict (company_id, token_hash) do nothing;
-    else
-        update wflows.flow_sessions
-        set status = p_status, step = p_step, screen = p_screen, record = p_record,
-            data_api_version = p_api_version, last_step_at = now(),
-            expires_at = wflows.us_time(p_expires_us),
-            completed_at = case when p_completed then now() end
-        where company_id = p_company and token_hash = v_hash and step = p_step - 1
-          and status = 'active';
-    end if;
-    if found then
-        outcome := 'committed';
-        if p_response is not null then
-            insert into wflows.flow_responses (company_id, id, session_id, account_id, flow_id,
-                                               flow_name, source, response)
-            values (p_company, gen_random_uuid(), p_session, p_account, p_flow, p_flow_name,
-                    'endpoint', p_response);
-        end if;
-        if p_media is not null then
-            perform wflows.media_add(p_company, p_account, p_session, null, p_media);
-        end if;
-    else
-        outcome := 'conflict';
-        record := (select s.record from wflows.flow_sessions s
-                   where s.company_id = p_company and s.token_hash = v_hash);
-    end if;
-end
-$$;
-
--- Commits one step.
-create function wflows.session_step(
-    p_company uuid, p_session uuid, p_account uuid, p_flow uuid, p_flow_name text,
-    p_flow_version int, p_token_hash text, p_step bigint, p_status text, p_screen text,
-    p_record json, p_api_version text, p_expires_us bigint, p_completed bool, p_response json,
-    p_media json, out outcome text, out record json)
-language plpgsql
-as $$
-declare
-    v_before text := wflows.tenant_enter(p_company);
-    v_done record;
-begin
-    v_done := wflows.session_step_apply(p_company, p_session, p_account, p_flow, p_flow_name,
-        p_flow_version, p_token_hash, p_step, p_status, p_screen, p_record, p_api_version,
-        p_expires_us, p_completed, p_response, p_media);
-    outcome := v_done.outcome;
-    record := v_done.record;
-    v_before := set_config('app.tenant_id', v_before, true);
-end
-$$;
-
--- Commits a group of steps, of any companies: the 16 parameters of session_step for each, one step
--- after the other. One statement for all, because starting one costs as much as the step. Answers a row for
--- each step that somebody else was before: its number from 0, and the stored record.
-create function wflows.session_steps(p_values text[])
-returns table (number int, stored json)
-language plpgsql
-as $$
-declare
+    c_hour_us constant bigint := 3600000000;
     v_before text := coalesce(current_setting('app.tenant_id', true), '');
     v_tenant text := v_before;
-    v_done record;
-    b int;
+    v_company uuid;
+    v_session uuid;
+    v_account uuid;
+    v_flow uuid;
+    v_flow_name text;
+    v_flow_version int;
+    v_hash bytea;
+    v_step bigint;
+    v_status wflows.session_status;
+    v_screen text;
+    v_record text;
+    v_api_version text;
+    v_expires timestamptz;
+    v_expiry_slot int;
+    v_completed timestamptz;
+    b int := 0;
 begin
-    for i in 0 .. cardinality(p_values) / 16 - 1 loop
-        b := i * 16;
-        if v_tenant <> p_values[b + 1] then
-            if v_before <> '' then
+    while b < cardinality(p_values) loop
+        if v_tenant is distinct from p_values[b + 1] then
+            if v_before <> '' or p_values[b + 1] is null then
                 raise exception 'the tenant of this transaction is another company'
                       using errcode = 'insufficient_privilege';
             end if;
             v_tenant := set_config('app.tenant_id', p_values[b + 1], true);
         end if;
-        v_done := wflows.session_step_apply(p_values[b + 1]::uuid, p_values[b + 2]::uuid,
-            p_values[b + 3]::uuid, p_values[b + 4]::uuid, p_values[b + 5], p_values[b + 6]::int,
-            p_values[b + 7], p_values[b + 8]::bigint, p_values[b + 9], p_values[b + 10],
-            p_values[b + 11]::json, p_values[b + 12], p_values[b + 13]::bigint,
-            p_values[b + 14]::bool, p_values[b + 15]::json, p_values[b + 16]::json);
-        if v_done.outcome = 'conflict' then
-            number := i;
-            stored := v_done.record;
-            return next;
+        v_company := p_values[b + 1];
+        v_hash := decode(p_values[b + 7], 'hex');
+        v_step := p_values[b + 8];
+        v_status := p_values[b + 9];
+        v_screen := p_values[b + 10];
+        v_record := p_values[b + 11];
+        v_api_version := p_values[b + 12];
+        v_expires := wflows.us_time(p_values[b + 13]::bigint);
+        if v_status = 'active' then
+            v_expiry_slot := p_values[b + 13]::bigint / c_hour_us;
+        else
+            v_expiry_slot := null;
         end if;
+        if v_status = 'completed' then
+            v_completed := now();
+        else
+            v_completed := null;
+        end if;
+        if v_step = 1 then
+            if octet_length(v_hash) <> 32 then
+                raise exception 'a token hash has 32 bytes' using errcode = 'check_violation';
+            end if;
+            v_session := p_values[b + 2];
+            v_account := p_values[b + 3];
+            v_flow := p_values[b + 4];
+            v_flow_name := p_values[b + 5];
+            v_flow_version := p_values[b + 6];
+            insert into wflows.flow_sessions (company_id, id, account_id, flow_id, flow_name,
+                flow_version, token_hash, status, step, screen, record, data_api_version, expires_at,
+                expiry_slot, completed_at)
+            values (v_company, v_session, v_account, v_flow, v_flow_name, v_flow_version, v_hash,
+                    v_status, 1, v_screen, v_record, v_api_version, v_expires, v_expiry_slot,
+                    v_completed)
+            on conflict (company_id, token_hash) do nothing;
+        else
+            update wflows.flow_sessions
+            set status = v_status, step = v_step, screen = v_screen, record = v_record,
+                data_api_version = v_api_version, last_step_at = now(), expires_at = v_expires,
+                expiry_slot = v_expiry_slot, completed_at = v_completed
+            where company_id is not distinct from v_company and token_hash = v_hash
+              and step = v_step - 1 and status = 'active';
+        end if;
+        if not found then
+            number := b / 15;
+            stored := (select s.record from wflows.flow_sessions s
+                       where s.company_id = v_company and s.token_hash = v_hash);
+            return next;
+        else
+            if p_values[b + 14] is not null then
+                insert into wflows.flow_responses (company_id, id, session_id, account_id, flow_id,
+                                                   flow_name, source, response)
+                values (v_company, gen_random_uuid(), p_values[b + 2]::uuid, p_values[b + 3]::uuid,
+                        p_values[b + 4]::uuid, p_values[b + 5], 'endpoint', p_values[b + 14]::json);
+            end if;
+            if p_values[b + 15] is not null then
+                perform wflows.media_add(v_company, p_values[b + 3]::uuid, p_values[b + 2]::uuid, null,
+                                         p_values[b + 15]::json);
+            end if;
+        end if;
+        b := b + 15;
     end loop;
     v_tenant := set_config('app.tenant_id', v_before, true);
 end
 $$;
 
-create function wflows.session_load(p_company uuid, p_token_hash text) returns json
+create function wflows.session_load(p_company uuid, p_token_hash text) returns text
 language plpgsql
 as $$
 declare
     v_before text := wflows.tenant_enter(p_company);
-    v_record json;
+    v_record text;
 begin
     v_record := (select s.record from wflows.flow_sessions s
                  where s.company_id = p_company and s.token_hash = decode(p_token_hash, 'hex'));
@@ -288,10 +289,6 @@ revoke execute on all routines in schema wflows from public;
 grant execute on function
     wflows.schema_version(), wflows.tenant_record(text, text),
     wflows.tenant_record_others(uuid, uuid), wflows.tenant_enter(uuid),
-    wflows.session_step(uuid, uuid, uuid, uuid, text, int, text, bigint, text, text, json, text,
-                        bigint, bool, json, json),
-    wflows.session_step_apply(uuid, uuid, uuid, uuid, text, int, text, bigint, text, text, json,
-                              text, bigint, bool, json, json),
     wflows.session_steps(text[]), wflows.session_load(uuid, text), wflows.flow_plan(uuid, text, int),
     wflows.flow_error_event(uuid, uuid, text, json)
     to wflows_app;

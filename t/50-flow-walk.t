@@ -158,7 +158,7 @@ my $short = Wflows::Tenant->add($stack, slug => 'short', settings => { session_t
 my $expiring = $short->client(flow => 'booking', token => 'tok-old');
 answers($expiring->init, 'CHOOSE_SERVICE', 'a session that will expire');
 $stack->dbh->do(q{UPDATE wflows.flow_sessions SET expires_at = now() - interval '1 second',
-    record = jsonb_set(record::jsonb, '{expires_at}', to_jsonb((extract(epoch FROM now()) * 1000000)::bigint - 1000000))::json
+    record = jsonb_set(record::jsonb, '{expires_at}', to_jsonb((extract(epoch FROM now()) * 1000000)::bigint - 1000000))::text
     WHERE company_id = ?}, undef, $short->{id});
 $stack->redis->client->flushall;
 $r = $expiring->exchange(@request);

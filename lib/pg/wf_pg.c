@@ -213,20 +213,37 @@ static void hand_over(wf_ctx_t *ctx, wf_pg_result_t **out, PGresult *raw)
     }
 }
 
-wf_status_t wf_pg_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
-                       const wf_pg_stmt_t *stmt, const wf_pg_param_t *params)
+static wf_status_t run_one(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
+                           wf_pg_step_t *step)
 {
-    wf_pg_step_t step = {.stmt = stmt, .params = params};
     wf_status_t st;
 
     if (out) {
         *out = NULL;
     }
-    st = run_plain(ctx, conn, &step, 1);
+    st = run_plain(ctx, conn, step, 1);
     if (st == WF_OK) {
-        hand_over(ctx, out, step.res);
+        hand_over(ctx, out, step->res);
     }
     return st;
+}
+
+wf_status_t wf_pg_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
+                       const wf_pg_stmt_t *stmt, const wf_pg_param_t *params)
+{
+    wf_pg_step_t step = {.stmt = stmt, .params = params};
+
+    return run_one(ctx, out, conn, &step);
+}
+
+wf_status_t wf_pg_exec_binary(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
+                              const wf_pg_stmt_t *stmt, const void *value, size_t len)
+{
+    const wf_pg_param_t params[] = {value};
+    const int lengths[] = {(int)len}, formats[] = {1};
+    wf_pg_step_t step = {.stmt = stmt, .params = params, .lengths = lengths, .formats = formats};
+
+    return run_one(ctx, out, conn, &step);
 }
 
 wf_status_t wf_pg_exec_as(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,

@@ -58,6 +58,10 @@ int wf_pg_affected(const wf_pg_result_t *res);
  * timeout every further call on the same connection fails with WF_EUNAVAIL. */
 wf_status_t wf_pg_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
                        const wf_pg_stmt_t *stmt, const wf_pg_param_t *params) WF_MUST_CHECK;
+/* The same with one parameter, in PostgreSQL's binary form. */
+wf_status_t wf_pg_exec_binary(wf_ctx_t *ctx, wf_pg_result_t **out, wf_pg_conn_t *conn,
+                              const wf_pg_stmt_t *stmt, const void *value,
+                              size_t len) WF_MUST_CHECK;
 /* NULL is allowed. */
 void wf_pg_clear(wf_pg_result_t *res);
 /* The constraint named by the last WF_ECONFLICT / WF_EINVALID on this connection, or NULL. */

@@ -52,6 +52,7 @@ int wf_pg_wait(const PGconn *pg, short events, apr_time_t end);
 typedef struct {
     const wf_pg_stmt_t *stmt; /* name NULL: not prepared */
     const wf_pg_param_t *params;
+    const int *lengths, *formats; /* of binary parameters; NULL: all are text */
     PGresult *res; /* NULL before; the caller's after success, NULL after failure */
     int prepares;
 } wf_pg_step_t;

@@ -48,14 +48,16 @@ static int queue_step(run_t *run, int index)
     PGconn *pg = run->conn->pg;
 
     if (!stmt->name) {
-        return PQsendQueryParams(pg, stmt->text, stmt->params, NULL, step->params, NULL, NULL, 0);
+        return PQsendQueryParams(pg, stmt->text, stmt->params, NULL, step->params,
+                                 step->lengths, step->formats, 0);
     }
     step->prepares = !wf_pg_names_has(&run->conn->prepared, stmt->name) &&
                      !is_prepared_before(run->steps, index);
     if (step->prepares && !PQsendPrepare(pg, stmt->name, stmt->text, stmt->params, NULL)) {
         return 0;
     }
-    return PQsendQueryPrepared(pg, stmt->name, stmt->params, step->params, NULL, NULL, 0);
+    return PQsendQueryPrepared(pg, stmt->name, stmt->params, step->params, step->lengths,
+                               step->formats, 0);
 }
 
 static int queue_all(run_t *run)

@@ -499,9 +499,10 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     /* Rows that somebody works on are passed by and met again in the next run. */
     [WF_SQL_SESSIONS_EXPIRE] =
         {"sessions_expire",
-         "update wflows.flow_sessions s set status = 'expired' where s.ctid = any (array("
+         "update wflows.flow_sessions s set status = 'expired', expiry_slot = null"
+         " where s.ctid = any (array("
          "select e.ctid from wflows.flow_sessions e where e.status = 'active'"
-         " and e.expiry_slot <= now() and e.expires_at <= now()"
+         " and e.expiry_slot <= extract(epoch from now())::bigint / 3600 and e.expires_at <= now()"
          " order by e.expiry_slot limit $1::int for update skip locked))",
          1},
     [WF_SQL_IDEMPOTENCY_SWEEP] =
@@ -600,12 +601,6 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
                            3},
 
     /* The next three set the tenant inside the function: no wf_pg_exec_as, one round trip. */
-    [WF_SQL_SESSION_STEP] =
-        {"session_step",
-         "select s.outcome, s.record from wflows.session_step($1::uuid, $2::uuid, $3::uuid,"
-         " $4::uuid, $5, $6::int, $7, $8::bigint, $9, $10, $11::json, $12, $13::bigint,"
-         " $14::boolean, $15::json, $16::json) s",
-         16},
     [WF_SQL_SESSION_STEPS] = {"session_steps",
                               "select s.number, s.stored from wflows.session_steps($1::text[]) s",
                               1},

@@ -340,8 +340,8 @@ wf_status_t wf_exchange_plan(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_
 wf_status_t wf_session_load(wf_ctx_t *ctx, wf_session_t **out, const wf_store_t *store,
                             const char *company_id, const char *token_hash) WF_MUST_CHECK;
 
-#define WF_STEP_PARAMS 16
-#define WF_STEP_MEDIA 15 /* index: what wf_media_files_seal made of the files that came; NULL: none */
+#define WF_STEP_PARAMS 15 /* as wflows.session_steps takes them */
+#define WF_STEP_MEDIA 14 /* index: what wf_media_files_seal made of the files that came; NULL: none */
 
 /* One step on its way to the database; made by the request's thread, filled by whoever commits it. */
 typedef struct wf_step_t {

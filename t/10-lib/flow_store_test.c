@@ -121,36 +121,28 @@ END_TEST
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define SESSION "00000000-0000-7000-8000-00000000f001"
 
+static wf_step_t step_of(const char *company, const char *hash, const char *number,
+                         const char *status, const char *record, const char *response)
+{
+    return (wf_step_t){.ctx = test_ctx,
+                       .status = WF_EUNAVAIL,
+                       .params = {company, SESSION, SESSION, SESSION, "flow", "1", hash, number, status,
+                                  "SCREEN", record, "3.0", "1796000000000000", response}};
+}
+
 /* "outcome record" */
 static const char *step(const char *company, const char *hash, const char *number,
                         const char *status, const char *record, const char *response)
 {
-    const wf_pg_param_t params[] = {company,
-                                    SESSION,
-                                    SESSION,
-                                    SESSION,
-                                    "flow",
-                                    "1",
-                                    hash,
-                                    number,
-                                    status,
-                                    "SCREEN",
-                                    record,
-                                    "3.0",
-                                    "1796000000000000",
-                                    strcmp(status, "active") ? "t" : "f",
-                                    response,
-                                    NULL};
-    wf_pg_result_t *res;
-    wf_pg_conn_t *conn;
-    const char *out;
+    wf_step_t one = step_of(company, hash, number, status, record, response);
+    wf_step_t *steps[] = {&one};
 
-    OK(wf_pg_acquire(test_ctx, &conn, store.pg));
-    OK(wf_pg_exec(test_ctx, &res, conn, wf_sql(WF_SQL_SESSION_STEP), params));
-    out = apr_psprintf(test_pool, "%s %s", wf_pg_cell(res, 0, 0),
-                       wf_pg_cell(res, 0, 1) ? wf_pg_cell(res, 0, 1) : "-");
-    wf_pg_release(store.pg, conn);
-    return out;
+    wf_steps_commit(test_ctx, &store, steps, 1);
+    return apr_psprintf(test_pool, "%s %s",
+                        one.status == WF_OK          ? "committed"
+                        : one.status == WF_ECONFLICT ? "conflict"
+                                                     : wf_status_name(one.status),
+                        one.stored ? one.stored : "-");
 }
 
 START_TEST(a_session_step_is_committed_once_and_a_late_one_gets_the_stored_record)
@@ -187,43 +179,64 @@ START_TEST(a_session_step_is_committed_once_and_a_late_one_gets_the_stored_recor
 }
 END_TEST
 
-START_TEST(one_pipeline_may_hold_steps_of_several_companies)
+#define GROUP 6
+
+START_TEST(a_group_holds_steps_of_several_companies_and_a_bad_one_fails_alone)
 {
-    const char *companies[] = {new_company("pipe-a"), new_company("pipe-b"), new_company("pipe-c")};
-    wf_pg_conn_t *conn;
-    wf_pg_pipe_t *pipe;
+    const char *a = new_company("group-a"), *b = new_company("group-b"), *c = new_company("group-c");
+    wf_step_t all[GROUP], *steps[GROUP];
     int i;
 
-    OK(wf_pg_acquire(test_ctx, &conn, store.pg));
-    pipe = wf_pg_pipe(test_ctx, conn);
-    for (i = 0; i < 3; i++) {
-        const wf_pg_param_t params[] = {companies[i],
-                                        SESSION,
-                                        SESSION,
-                                        SESSION,
-                                        "flow",
-                                        "1",
-                                        HASH,
-                                        "1",
-                                        "active",
-                                        "S",
-                                        "{}",
-                                        "3.0",
-                                        "1796000000000000",
-                                        "f",
-                                        NULL,
-                                        NULL};
-        OK(wf_pg_pipe_add(test_ctx, pipe, wf_sql(WF_SQL_SESSION_STEP), params));
+    ck_assert_str_eq(step(c, HASH, "1", "active", "{\"of\":\"c\"}", NULL), "committed -");
+    all[0] = step_of(a, HASH, "1", "active", "{\"of\":\"a\"}", NULL);
+    all[1] = step_of(b, HASH, "1", "active", "{\"of\":\"\\\\ {,}\"}", NULL);
+    all[2] = step_of(c, HASH, "1", "active", "{}", NULL);
+    all[3] = step_of(a, HASH, "2", "completed", "{\"of\":\"a2\"}", "{}");
+    all[4] = step_of(b, HASH, "9", "active", "{}", NULL);
+    all[5] = step_of(c, HASH, "2", "cancelled", "{\"of\":\"c2\"}", NULL);
+    for (i = 0; i < GROUP; i++) {
+        steps[i] = &all[i];
     }
-    OK(wf_pg_pipe_run(test_ctx, pipe));
-    for (i = 0; i < 3; i++) {
-        ck_assert_str_eq(wf_pg_cell(wf_pg_pipe_result(pipe, i), 0, 0), "committed");
+    wf_steps_commit(test_ctx, &store, steps, GROUP);
+    for (i = 0; i < GROUP; i++) {
+        ck_assert_int_eq(all[i].status, i == 2 || i == 4 ? WF_ECONFLICT : WF_OK);
     }
-    wf_pg_release(store.pg, conn);
-    ck_assert_str_eq(ask("select count(distinct company_id) from wflows.flow_sessions where"
-                         " company_id in ('%s', '%s', '%s')",
-                         companies[0], companies[1], companies[2]),
-                     "3");
+    ck_assert_str_eq(all[2].stored, "{\"of\":\"c\"}");
+    ck_assert_str_eq(all[4].stored, "{\"of\":\"\\\\ {,}\"}");
+    ck_assert_str_eq(ask("select string_agg(concat_ws('|', status, step, record, expiry_slot), ' '"
+                         " order by record) from wflows.flow_sessions where company_id in ('%s', '%s',"
+                         " '%s')",
+                         a, b, c),
+                     "active|1|{\"of\":\"\\\\ {,}\"}|498888 completed|2|{\"of\":\"a2\"}"
+                     " cancelled|2|{\"of\":\"c2\"}");
+
+    all[0] = step_of(a, "00ff", "1", "active", "{}", NULL);
+    all[1] = step_of(b, HASH, "2", "active", "{\"of\":\"b2\"}", NULL);
+    all[2] = step_of(b, HASH, "3", "asleep", "{}", NULL);
+    all[3] = step_of("", HASH, "1", "active", "{}", NULL);
+    all[4] = step_of(NULL, HASH, "1", "active", "{}", NULL);
+    all[5] = step_of(b, HASH, "3", "active", "{\"of\":\"b3\"}", NULL);
+    wf_steps_commit(test_ctx, &store, steps, GROUP);
+    ck_assert_int_eq(all[0].status, WF_EINVALID); /* no SHA-256 */
+    ck_assert_int_eq(all[1].status, WF_OK);
+    ck_assert_int_eq(all[2].status, WF_EINVALID); /* no such status */
+    ck_assert_int_eq(all[3].status, WF_EINVALID);
+    ck_assert_int_eq(all[4].status, WF_EDENIED);
+    ck_assert_int_eq(all[5].status, WF_OK);
+    ck_assert_str_eq(ask("select record from wflows.flow_sessions where company_id = '%s'", b),
+                     "{\"of\":\"b3\"}");
+}
+END_TEST
+
+/* Made where nothing is known of the tables, the statement's plan must still be the look-up of one row. */
+START_TEST(a_step_reads_one_session_and_not_those_of_the_company)
+{
+    ck_assert_str_eq(ask("select string_agg(indexrelid::regclass::text, ',') from pg_catalog.pg_index"
+                         " where indrelid = 'wflows.flow_sessions'::regclass and (indpred is not null"
+                         " or indkey[0] = (select attnum from pg_catalog.pg_attribute where attrelid ="
+                         " indrelid and attname = '%s'))",
+                         "company_id"),
+                     "wflows.flow_sessions_pkey");
 }
 END_TEST
 
@@ -253,7 +266,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_inactive_or_removed_flow_has_no_plan);
     tcase_add_test(tc, flows_are_limited_and_belong_to_an_account_of_their_company);
     tcase_add_test(tc, a_session_step_is_committed_once_and_a_late_one_gets_the_stored_record);
-    tcase_add_test(tc, one_pipeline_may_hold_steps_of_several_companies);
+    tcase_add_test(tc, a_group_holds_steps_of_several_companies_and_a_bad_one_fails_alone);
+    tcase_add_test(tc, a_step_reads_one_session_and_not_those_of_the_company);
     tcase_add_test(tc, an_error_notification_is_kept_once);
 }
 

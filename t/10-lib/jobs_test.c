@@ -39,11 +39,12 @@ static void sessions(const char *company, int count, const char *prefix, const c
         apr_psprintf(test_pool,
                      "insert into wflows.flow_sessions (company_id, id, account_id, flow_id,"
                      " flow_name, flow_version, token_hash, status, step, record, expires_at,"
-                     " last_step_at) select '%s', gen_random_uuid(), gen_random_uuid(),"
+                     " expiry_slot, last_step_at) select '%s', gen_random_uuid(), gen_random_uuid(),"
                      " gen_random_uuid(), 'f', 1, sha256(('%s' || i)::bytea), '%s', 1, '{}',"
-                     " now() + interval '%s', now() - interval '%s'"
-                     " from generate_series(1, %d) i",
-                     company, prefix, status, expires, last_step, count)));
+                     " now() + interval '%s', case when '%s' = 'active' then"
+                     " extract(epoch from now() + interval '%s')::bigint / 3600 end,"
+                     " now() - interval '%s' from generate_series(1, %d) i",
+                     company, prefix, status, expires, status, expires, last_step, count)));
 }
 
 START_TEST(sessions_of_all_companies_expire_when_their_time_is_over)
