@@ -192,6 +192,8 @@ good('several keys are allowed', "$db\n$redis\n$master\nWflowsKey k0 file:$key\n
     my $secrets = write_file("$dir/db", "host=/run/postgresql dbname=wflows user=wflows_app\n", 0400);
     $conf =~ s{file:/etc/wflows/db}{file:$secrets};
     $conf =~ s{file:/etc/wflows/key-k1}{file:$key};
+    my $stripe = write_file("$dir/stripe", "whsec_test\n", 0400);
+    $conf =~ s{file:/etc/wflows/stripe-secret}{file:$stripe};
     cmp_ok($said, '>', 25, "it shows the directives ($said)");
     good('every default and example in it is a value that is accepted', $conf);
 }
