@@ -1,6 +1,7 @@
 #include "redis/wf_redis_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -73,20 +74,50 @@ wf_redis_outcome_t wf_redis_send(size_t *sent, wf_redis_conn_t *conn, const char
     return WF_REDIS_DONE;
 }
 
+/* How much longer than allowed a blocking read may take; saves a poll for each reply. */
+#define READ_SLACK apr_time_from_msec(5)
+
+/* From now on the socket itself waits `patience` for a reply. Where the system does not take that, it stays
+ * non-blocking, and poll waits. */
+static void be_patient(wf_redis_conn_t *conn, apr_interval_time_t patience)
+{
+    struct timeval t = {.tv_sec = (time_t)apr_time_sec(patience),
+                        .tv_usec = (suseconds_t)apr_time_usec(patience)};
+    int fd = conn->redis->fd, flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) == 0 &&
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0) {
+        conn->patience = patience;
+    }
+}
+
+/* Waits until there is something to read. Nothing to do before the first read of a batch that may take
+ * as long as the socket waits by itself; for what is left over, and for a caller whose own deadline is
+ * nearer, poll keeps the time. */
+static int wait_to_read(wf_redis_conn_t *conn, int reads, apr_time_t end)
+{
+    if (reads == 0 && conn->patience > 0 &&
+        end - wf_monotonic() + READ_SLACK >= conn->patience) {
+        return 1;
+    }
+    return wf_redis_wait(conn->redis, POLLIN, end);
+}
+
 wf_redis_outcome_t wf_redis_receive(wf_redis_reply_t *out, wf_redis_conn_t *conn, apr_pool_t *pool,
                                     apr_time_t end)
 {
     wf_redis_maker_t maker = {.pool = pool, .root = out, .left = WF_REDIS_REPLY_MAX};
     redisContext *redis = conn->redis;
+    int reads;
 
     memset(out, 0, sizeof(*out));
-    for (;;) {
+    for (reads = 0;; reads++) {
         int got = wf_redis_read_reply(redis, &maker);
 
         if (got != 0) {
             return got > 0 ? WF_REDIS_DONE : WF_REDIS_LOST;
         }
-        if (!wf_redis_wait(redis, POLLIN, end)) {
+        if (!wait_to_read(conn, reads, end)) {
             return WF_REDIS_SILENT;
         }
         if (redisBufferRead(redis) != REDIS_OK || redis->reader->len > WF_REDIS_REPLY_MAX) {
@@ -138,6 +169,7 @@ static wf_status_t greet(wf_ctx_t *ctx, wf_redis_conn_t *conn, const wf_redis_he
 static wf_status_t connect_to(wf_ctx_t *ctx, wf_redis_conn_t *conn, wf_redis_t *redis)
 {
     apr_time_t end = wf_monotonic() + wf_time_left(ctx, redis->conf.connect_timeout);
+    wf_status_t st;
     int error;
 
     conn->redis = wf_redis_start(&redis->url);
@@ -156,7 +188,11 @@ static wf_status_t connect_to(wf_ctx_t *ctx, wf_redis_conn_t *conn, wf_redis_t *
         return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0096) "Redis: %s", strerror(error));
     }
     wf_redis_no_delay(conn->redis);
-    return greet(ctx, conn, &redis->hello, end);
+    st = greet(ctx, conn, &redis->hello, end);
+    if (st == WF_OK) {
+        be_patient(conn, redis->conf.command_timeout);
+    }
+    return st;
 }
 
 wf_status_t wf_redis_conn_open(wf_ctx_t *ctx, void **resource, void *baton)

@@ -64,8 +64,9 @@ int wf_redis_read_reply(redisContext *redis, wf_redis_maker_t *maker);
 /* ---- wf_redis_conn.c ---- */
 
 typedef struct {
-    redisContext *redis; /* non-blocking */
-    apr_time_t used;     /* when the last batch over it began, monotonic; 0: none did */
+    redisContext *redis;          /* non-blocking for hiredis */
+    apr_time_t used;              /* when the last batch over it began, monotonic; 0: none did */
+    apr_interval_time_t patience; /* the socket blocks that long when it is read; 0: not at all */
 } wf_redis_conn_t;
 
 typedef enum { WF_REDIS_DONE, WF_REDIS_LOST, WF_REDIS_SILENT } wf_redis_outcome_t;

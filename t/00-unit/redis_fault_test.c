@@ -116,6 +116,30 @@ START_TEST(a_reply_that_never_ends_or_asks_for_all_memory_costs_the_connection)
 }
 END_TEST
 
+/* Nothing, or a part and then nothing: the time of the whole batch is kept, and the caller's own too. */
+START_TEST(a_server_that_stops_in_the_middle_costs_no_more_than_the_timeout)
+{
+    static const char *const said[] = {"", "*2\r\n$3\r\nabc\r\n$9\r\nab"};
+    size_t i;
+
+    for (i = 0; i < 2 * sizeof(said) / sizeof(said[0]); i++) {
+        liar_t liar = {.said = said[i / 2]};
+        wf_redis_t *redis = start_liar(&liar);
+        apr_time_t began = wf_monotonic();
+        apr_interval_time_t allowed = i % 2 ? MS(30) : MS(100), took;
+        const wf_redis_reply_t *r;
+
+        test_ctx->deadline = i % 2 ? wf_now(test_ctx) + allowed : 0;
+        ck_assert_int_eq(ping(&r, redis), WF_EUNAVAIL);
+        took = wf_monotonic() - began;
+        test_ctx->deadline = 0;
+        ck_assert_int_ge(took, allowed - MS(5));
+        ck_assert_int_lt(took, allowed + MS(60));
+        stop_liar(&liar);
+    }
+}
+END_TEST
+
 START_TEST(an_answer_nobody_asked_for_is_not_taken_for_the_next_one)
 {
     liar_t liar = {.said = "+first\r\n+second\r\n"};
@@ -140,6 +164,7 @@ int main(void)
     TCase *tc = wf_test_case(s, "redis_fault");
 
     tcase_add_test(tc, a_reply_that_never_ends_or_asks_for_all_memory_costs_the_connection);
+    tcase_add_test(tc, a_server_that_stops_in_the_middle_costs_no_more_than_the_timeout);
     tcase_add_test(tc, an_answer_nobody_asked_for_is_not_taken_for_the_next_one);
     return wf_test_run(s);
 }
