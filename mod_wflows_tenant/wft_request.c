@@ -7,6 +7,7 @@ APLOG_USE_MODULE(wflows_tenant);
 
 #define SCRUBBED_PREFIX "X-Wflows-"
 #define TRACEPARENT_LEN 55
+#define TRACE_RANDOM 24 /* trace id and parent id */
 
 /* ---- request id
  * ------------------------------------------------------------------------------------------- */
@@ -25,20 +26,6 @@ static int is_request_id(const char *id)
         }
     }
     return 1;
-}
-
-static const char *request_id_of(request_rec *r)
-{
-    const char *given = apr_table_get(r->headers_in, "X-Request-Id");
-    char id[WF_UUID_LEN + 1];
-
-    if (is_request_id(given)) {
-        return given;
-    }
-    if (wf_uuid_v7(wfm_ctx_make(r, NULL), id) != WF_OK) {
-        return "-";
-    }
-    return apr_pstrdup(r->pool, id);
 }
 
 /* ---- W3C trace context
@@ -67,28 +54,51 @@ static int is_traceparent(const char *text)
             (strncmp(text, "00", 2) != 0 && text[TRACEPARENT_LEN] == '-'));
 }
 
-/* The caller's trace is passed on as it came: httpd reports no span of its own, and a parent that
- * nobody reported would tear the trace apart. Where there is none, one begins here, not sampled. */
-static void take_traceparent(request_rec *r, wfm_request_t *req)
+/* A trace begins here, not sampled. `id`: random. */
+static void begin_trace(request_rec *r, wfm_request_t *req, unsigned char id[TRACE_RANDOM])
 {
-    const char *given = apr_table_get(r->headers_in, "traceparent");
-    unsigned char id[24];
-
-    if (is_traceparent(given)) {
-        req->trace_id = apr_pstrmemdup(r->pool, given + 3, 32);
-        return;
-    }
-    apr_table_unset(r->headers_in, "tracestate");
-    apr_table_unset(r->headers_in, "traceparent");
-    if (wf_rand_bytes(wfm_ctx_make(r, req->request_id), id, sizeof(id)) != WF_OK) {
-        return;
-    }
     id[0] |= 1; /* neither of the two may be all zero */
     id[16] |= 1;
     req->trace_id = wf_hex(r->pool, id, 16);
     apr_table_setn(
         r->headers_in, "traceparent",
         apr_pstrcat(r->pool, "00-", req->trace_id, "-", wf_hex(r->pool, id + 16, 8), "-00", NULL));
+}
+
+/* Both ids, as the caller gave them or made here; random bytes for both are drawn at once. The caller's trace is
+ * passed on as it came: httpd reports no span of its own, and a parent that nobody reported would
+ * tear the trace apart. */
+static void name_request(request_rec *r, wfm_request_t *req)
+{
+    const char *id = apr_table_get(r->headers_in, "X-Request-Id");
+    const char *trace = apr_table_get(r->headers_in, "traceparent");
+    int has_id = is_request_id(id), has_trace = is_traceparent(trace);
+    unsigned char random[WF_UUID_RANDOM + TRACE_RANDOM];
+    wf_ctx_t *ctx;
+
+    req->request_id = has_id ? id : "-";
+    if (has_trace) {
+        req->trace_id = apr_pstrmemdup(r->pool, trace + 3, 32);
+    } else {
+        apr_table_unset(r->headers_in, "tracestate");
+        apr_table_unset(r->headers_in, "traceparent");
+    }
+    if (has_id && has_trace) {
+        return;
+    }
+    ctx = wfm_ctx_make(r, NULL);
+    if (wf_rand_bytes(ctx, random, sizeof(random)) != WF_OK) {
+        return;
+    }
+    if (!has_id) {
+        char *made = apr_palloc(r->pool, WF_UUID_LEN + 1);
+
+        wf_uuid_v7_of(made, wf_now(ctx), random);
+        req->request_id = made;
+    }
+    if (!has_trace) {
+        begin_trace(r, req, random + WF_UUID_RANDOM);
+    }
 }
 
 /* ---- the record
@@ -121,8 +131,7 @@ wfm_request_t *wft_request_make(request_rec *r)
         req->request_id = from->request_id;
         req->trace_id = from->trace_id;
     } else {
-        req->request_id = request_id_of(r);
-        take_traceparent(r, req);
+        name_request(r, req);
     }
     ap_set_module_config(r->request_config, &wflows_tenant_module, req);
     return req;

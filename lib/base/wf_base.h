@@ -182,6 +182,10 @@ int wf_base64url_decode(unsigned char *out, size_t *out_len, const char *text, s
 /* UUIDs as the 36-character lower-case text. v7 (RFC 9562) sorts by time: good primary keys. */
 #define WF_UUID_LEN 36
 wf_status_t wf_uuid_v7(wf_ctx_t *ctx, char out[WF_UUID_LEN + 1]) WF_MUST_CHECK;
+/* The same of random bytes that the caller drew (with others that it needs, in one call of the kernel). */
+#define WF_UUID_RANDOM 10
+void wf_uuid_v7_of(char out[WF_UUID_LEN + 1], apr_time_t now,
+                   const unsigned char random[WF_UUID_RANDOM]);
 /* Any version, either case. */
 int wf_uuid_is(const char *text);
 int wf_uuid_decode(unsigned char out[16], const char *text);

@@ -46,22 +46,30 @@ int wf_uuid_is(const char *text)
     return wf_uuid_decode(bytes, text);
 }
 
-wf_status_t wf_uuid_v7(wf_ctx_t *ctx, char out[WF_UUID_LEN + 1])
+void wf_uuid_v7_of(char out[WF_UUID_LEN + 1], apr_time_t now,
+                   const unsigned char random[WF_UUID_RANDOM])
 {
     unsigned char b[16];
-    uint64_t ms = (uint64_t)(wf_now(ctx) / 1000);
-    wf_status_t st;
+    uint64_t ms = (uint64_t)(now / 1000);
     int i;
 
-    out[0] = '\0';
-    if ((st = wf_rand_bytes(ctx, b + 6, 10)) != WF_OK) {
-        return st;
-    }
     for (i = 0; i < 6; i++) {
         b[i] = (unsigned char)(ms >> (40 - 8 * i));
     }
+    memcpy(b + 6, random, WF_UUID_RANDOM);
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x70);
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
     wf_uuid_encode(out, b);
-    return WF_OK;
+}
+
+wf_status_t wf_uuid_v7(wf_ctx_t *ctx, char out[WF_UUID_LEN + 1])
+{
+    unsigned char random[WF_UUID_RANDOM];
+    wf_status_t st = wf_rand_bytes(ctx, random, sizeof(random));
+
+    out[0] = '\0';
+    if (st == WF_OK) {
+        wf_uuid_v7_of(out, wf_now(ctx), random);
+    }
+    return st;
 }
