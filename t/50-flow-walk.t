@@ -183,6 +183,7 @@ answers($versions->client(flow => 'survey@1', token => 'tok-v3')->init, 'OLD_ONE
 answers($versions->client(flow => 'survey@2', token => 'tok-v4')->init, 'NEW_ONE', 'or version 2');
 $stack->redis->client->flushall;
 answers($under_way->exchange('OLD_TWO', { answer => 'b' }), 'OLD_END', 'a session is on its version from PostgreSQL too');
+is($stack->redis->client->hget((($stack->redis->client->keys('wf:{versions}:use:*'))[0]), 'n'), 1, 'and is counted once, not with each look for its plan');
 $versions->add_flow('survey', linear_flow(['THREE', 'THREE_END']), undef, '--no-activate');
 answers($versions->client(flow => 'survey', token => 'tok-v5')->init, 'NEW_ONE', 'a version that is not activated is not used');
 $stack->redis->client->flushall;
@@ -287,9 +288,13 @@ $warm->exchange('CHOOSE_SERVICE', { service => 'x', day => "2030-01-0$_" }) for 
 my $reads = sub { return $stack->redis->client->info('stats')->{total_reads_processed} };
 my ($rsa, $start) = (metric($stack, 'wflows_rsa_private_operations_total'), $reads->());
 my $own = $reads->() - $start;
+my ($use) = $stack->redis->client->keys('wf:{acme}:use:*');
+my $counted = $stack->redis->client->hget($use, 'n');
 $start = $reads->();
 $warm->exchange('CHOOSE_SERVICE', { service => 'y', day => "2030-02-$_" }) for 10 .. 29;
 my $cost = ($reads->() - $start - $own) / 20;
+is($stack->redis->client->hget($use, 'n') - $counted, 20, 'each is counted once for the month');
+cmp_ok($stack->redis->client->ttl($use), '>', 86400, 'and the count goes by itself when the month is long over');
 is(metric($stack, 'wflows_rsa_private_operations_total') - $rsa, 20, 'twenty warm exchanges are twenty RSA operations');
 cmp_ok($cost, '<=', 3, "and at most two Redis round trips each, and the write of the session ($cost)");
 

@@ -36,11 +36,11 @@ wf_status_t wf_cache_forget(wf_ctx_t *ctx, const wf_store_t *store, const char *
     }
     argv = apr_palloc(ctx->pool, (size_t)(keys + WORDS) * sizeof(*argv));
     lens = apr_palloc(ctx->pool, (size_t)(keys + WORDS) * sizeof(*lens));
-    argv[0] = apr_psprintf(ctx->pool, WF_KEY_GENERATION, store->prefix, slug);
-    argv[1] = apr_psprintf(ctx->pool, WF_KEY_CTX_INDEX, store->prefix, slug);
-    argv[2] = apr_psprintf(ctx->pool, WF_KEY_CTX, store->prefix, slug, "default");
+    argv[0] = WF_KEY_GENERATION(ctx->pool, store->prefix, slug);
+    argv[1] = WF_KEY_CTX_INDEX(ctx->pool, store->prefix, slug);
+    argv[2] = WF_KEY_CTX(ctx->pool, store->prefix, slug, "default");
     for (i = 0; i < flow_count; i++) {
-        argv[FIXED_KEYS + i] = apr_psprintf(ctx->pool, WF_KEY_FLOW, store->prefix, slug, flows[i]);
+        argv[FIXED_KEYS + i] = WF_KEY_FLOW(ctx->pool, store->prefix, slug, flows[i]);
     }
     argv[keys] = apr_psprintf(ctx->pool, "%d", WF_TTL_GENERATION_S);
     argv[keys + 1] = contexts ? "1" : "0";

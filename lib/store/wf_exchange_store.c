@@ -4,54 +4,36 @@
 
 #include <string.h>
 
-/* Session, plan and the month's count in one round trip. A session names its flow and version, so the
- * script follows it. KEYS: session, use, generation. ARGV: with session (0/1), prefix of flow keys, flow name,
- * version (0: active), default flow, count use (0/1), TTL of use.
- * Answers {record, name, version, plan, generation}; false where there is none. The generation matters only
- * to whoever has to load the plan. */
-const char wf_exchange_lua[] =
-    "local s = ARGV[1] == '1' and redis.call('GET', KEYS[1])\n"
-    "local name, ver = ARGV[3], ARGV[4]\n"
-    "if s then name, ver = string.match(s, '^([^\\n]*)@(%d+)\\n') end\n"
-    "if name == '' then name = ARGV[5] end\n"
-    "local plan = false\n"
-    "if name ~= '' then\n"
-    "  local key = ARGV[2] .. name\n"
-    "  if ver == '0' then ver = redis.call('HGET', key, 'active') end\n"
-    "  if ver then plan = redis.call('HGET', key, ver) end\n"
-    "end\n"
-    "if ARGV[6] == '1' then\n"
-    "  if redis.call('HINCRBY', KEYS[2], 'n', 1) == 1 then redis.call('EXPIRE', KEYS[2], ARGV[7]) end\n"
-    "end\n"
-    "if plan then return {s, name, ver, plan, '0'} end\n"
-    "return {s, name, ver, plan, redis.call('GET', KEYS[3]) or '0'}\n";
-
-/* KEYS: flow, generation. ARGV: generation, ttl, version, plan, is active (0/1). */
+/* KEYS: flow, generation. ARGV: generation, ttl, field, plan. */
 const char wf_save_plan_lua[] =
     "if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end\n"
     "redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])\n"
-    "if ARGV[5] == '1' then redis.call('HSET', KEYS[1], 'active', ARGV[3]) end\n"
     "redis.call('EXPIRE', KEYS[1], ARGV[2])\n"
     "return 1\n";
 
-static const char *text_at(const wf_redis_reply_t *r, size_t i)
+/* The field of WF_KEY_FLOW that has this version's plan; 0: the active one's. */
+static const char *plan_field(apr_pool_t *pool, int version)
 {
-    return i < r->count && r->items[i].type == WF_REDIS_TEXT ? r->items[i].text : NULL;
+    return version == 0 ? "plan" : apr_itoa(pool, version);
 }
 
-/* "<flow id>\n<plan>", as cached. */
-static void split_plan(wf_flow_plan_t *out, const char *name, int version, const char *text,
-                       size_t len)
+/* As cached: see WF_KEY_FLOW. What is not of that form is another build's, and not there. */
+static void split_plan(wf_flow_plan_t *out, const char *name, const wf_redis_reply_t *r)
 {
-    const char *eol = memchr(text, '\n', len);
+    /* The reply's own copy in our pool: cut in place. */
+    char *text = (char *)(uintptr_t)r->text, *id = strchr(text, '\n'), *plan;
+    int64_t version;
 
-    if (eol && eol - text == WF_UUID_LEN) {
-        ((char *)(uintptr_t)text)[WF_UUID_LEN] = '\0'; /* the reply's own copy in our pool */
-        out->flow_id = text;
+    if (!id || !(plan = strchr(id + 1, '\n')) || plan - id - 1 != WF_UUID_LEN) {
+        return;
+    }
+    *id++ = *plan++ = '\0';
+    if (wf_parse_int(&version, text, 1, INT32_MAX)) {
+        out->flow_id = id;
         out->name = name;
-        out->version = version;
-        out->plan = eol + 1;
-        out->plan_len = len - WF_UUID_LEN - 1;
+        out->version = (int)version;
+        out->plan = plan;
+        out->plan_len = r->len - (size_t)(plan - text);
     }
 }
 
@@ -59,21 +41,16 @@ static void save_plan(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_t 
                       const wf_flow_plan_t *plan, const char *generation, int is_active)
 {
     wf_redis_batch_t *batch = wf_redis_batch(ctx, store->redis);
-    const char *argv[7];
-    size_t lens[7];
-    int i;
+    const char *slug = tenant->company.slug, *argv[6];
 
-    argv[0] = apr_psprintf(ctx->pool, WF_KEY_FLOW, store->prefix, tenant->company.slug, plan->name);
-    argv[1] = apr_psprintf(ctx->pool, WF_KEY_GENERATION, store->prefix, tenant->company.slug);
+    argv[0] = WF_KEY_FLOW(ctx->pool, store->prefix, slug, plan->name);
+    argv[1] = WF_KEY_GENERATION(ctx->pool, store->prefix, slug);
     argv[2] = generation;
     argv[3] = apr_itoa(ctx->pool, WF_TTL_FLOW_S);
-    argv[4] = apr_itoa(ctx->pool, plan->version);
-    argv[5] = apr_pstrcat(ctx->pool, plan->flow_id, "\n", plan->plan, NULL);
-    argv[6] = is_active ? "1" : "0";
-    for (i = 0; i < 7; i++) {
-        lens[i] = strlen(argv[i]);
-    }
-    wf_redis_add_script(batch, &store->scripts->save_plan, 2, 7, argv, lens);
+    argv[4] = plan_field(ctx->pool, is_active ? 0 : plan->version);
+    argv[5] = apr_pstrcat(ctx->pool, apr_itoa(ctx->pool, plan->version), "\n", plan->flow_id, "\n",
+                          plan->plan, NULL);
+    wf_redis_add_script(batch, &store->scripts->save_plan, 2, 6, argv, NULL);
     if (wf_redis_run(ctx, batch) != WF_OK) {
         wf_ctx_clear(ctx); /* only the cache: the plan is at hand */
     }
@@ -92,22 +69,37 @@ static wf_status_t load_plan(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_
     return st;
 }
 
+static const wf_redis_reply_t *text_of(const wf_redis_batch_t *batch, int index)
+{
+    const wf_redis_reply_t *r = wf_redis_reply(batch, index);
+
+    return r && r->type == WF_REDIS_TEXT && !r->is_error ? r : NULL;
+}
+
+static int ask_generation(wf_ctx_t *ctx, wf_redis_batch_t *batch, const wf_store_t *store,
+                          const char *slug)
+{
+    return wf_redis_addv(batch, "GET", WF_KEY_GENERATION(ctx->pool, store->prefix, slug), NULL);
+}
+
+/* NULL: Redis did not say, so nothing may be cached. */
+static const char *generation_of(const wf_redis_batch_t *batch, int index)
+{
+    const wf_redis_reply_t *r = wf_redis_reply(batch, index);
+
+    return !r || r->is_error ? NULL : r->type == WF_REDIS_TEXT ? r->text : "0";
+}
+
 static const char *generation_now(wf_ctx_t *ctx, const wf_store_t *store,
                                   const wf_tenant_t *tenant)
 {
     wf_redis_batch_t *batch = wf_redis_batch(ctx, store->redis);
-    const wf_redis_reply_t *r;
-    int i = wf_redis_addv(batch, "GET",
-                          apr_psprintf(ctx->pool, WF_KEY_GENERATION, store->prefix,
-                                       tenant->company.slug),
-                          NULL);
+    int i = ask_generation(ctx, batch, store, tenant->company.slug);
 
     if (wf_redis_run(ctx, batch) != WF_OK) {
         wf_ctx_clear(ctx);
-        return NULL;
     }
-    r = wf_redis_reply(batch, i);
-    return r->type == WF_REDIS_TEXT && !r->is_error ? r->text : "0";
+    return generation_of(batch, i);
 }
 
 wf_status_t wf_exchange_plan(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_t *store,
@@ -119,42 +111,108 @@ wf_status_t wf_exchange_plan(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store_
     return load_plan(ctx, out, store, tenant, name, version, generation);
 }
 
-static wf_status_t ask_redis(wf_ctx_t *ctx, const wf_redis_reply_t **out, const wf_store_t *store,
-                             const wf_exchange_query_t *q)
+/* The month's counter shall not outlive its use. Once more now and then, should the first have failed. */
+static void keep_use(wf_ctx_t *ctx, const wf_store_t *store, const char *key, int64_t n)
 {
-    const char *slug = q->tenant->company.slug;
-    wf_redis_batch_t *batch;
-    const char *argv[10];
-    wf_status_t st;
-    int i;
+    if (n % 1024 == 1) {
+        wf_redis_batch_t *batch = wf_redis_batch(ctx, store->redis);
 
-    *out = NULL;
+        wf_redis_addv(batch, "EXPIRE", key, apr_itoa(ctx->pool, WF_TTL_USE_S), NULL);
+        if (wf_redis_run(ctx, batch) != WF_OK) {
+            wf_ctx_clear(ctx);
+        }
+    }
+}
+
+/* The flow and version an exchange goes on with. */
+typedef struct {
+    const char *name; /* NULL: none is named */
+    int version;      /* 0: the active one */
+} wanted_t;
+
+/* What Redis says of it, NULL where it has nothing. */
+typedef struct {
+    const wf_redis_reply_t *session, *plan;
+} found_t;
+
+/* One round trip of plain commands. The plan is asked for before the session is known: nearly always the
+ * session is on the active version of the flow that the path names, and one that is not costs
+ * find_plan(). */
+static wf_status_t ask_redis(wf_ctx_t *ctx, found_t *out, const wf_store_t *store,
+                             const wf_exchange_query_t *q, const wanted_t *usual)
+{
+    const char *slug = q->tenant->company.slug, *use = NULL;
+    int session = -1, plan = -1, count = -1, i;
+    const wf_redis_reply_t *r;
+    wf_redis_batch_t *batch;
+    wf_status_t st;
+
+    *out = (found_t){NULL, NULL};
     if (!store->redis) {
         return WF_EUNAVAIL;
     }
-    argv[0] = apr_psprintf(ctx->pool, WF_KEY_SESSION, store->prefix, slug,
-                           q->token_hash ? q->token_hash : "-");
-    argv[1] = apr_psprintf(ctx->pool, WF_KEY_USE, store->prefix, slug,
-                           wf_month(ctx->pool, wf_now(ctx)));
-    argv[2] = apr_psprintf(ctx->pool, WF_KEY_GENERATION, store->prefix, slug);
-    argv[3] = q->token_hash ? "1" : "0";
-    argv[4] = apr_psprintf(ctx->pool, WF_KEY_FLOW, store->prefix, slug, "");
-    argv[5] = q->flow_name ? q->flow_name : "";
-    argv[6] = apr_itoa(ctx->pool, q->flow_version);
-    argv[7] = q->default_flow ? q->default_flow : "";
-    argv[8] = q->count_use ? "1" : "0";
-    argv[9] = apr_itoa(ctx->pool, WF_TTL_USE_S);
     batch = wf_redis_batch(ctx, store->redis);
-    i = wf_redis_add_script(batch, &store->scripts->exchange, 3, 10, argv, NULL);
+    if (q->token_hash) {
+        session = wf_redis_addv(
+            batch, "GET", WF_KEY_SESSION(ctx->pool, store->prefix, slug, q->token_hash), NULL);
+    }
+    if (usual->name) {
+        plan = wf_redis_addv(batch, "HGET",
+                             WF_KEY_FLOW(ctx->pool, store->prefix, slug, usual->name),
+                             plan_field(ctx->pool, usual->version), NULL);
+    }
+    if (q->count_use) {
+        use = WF_KEY_USE(ctx->pool, store->prefix, slug, wf_month(ctx->pool, wf_now(ctx)));
+        count = wf_redis_addv(batch, "HINCRBY", use, "n", "1", NULL);
+    }
     if ((st = wf_redis_run(ctx, batch)) != WF_OK) {
         return st;
     }
-    *out = wf_redis_reply(batch, i);
-    if ((*out)->is_error || (*out)->type != WF_REDIS_ARRAY || (*out)->count != 5) {
-        return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0402) "Redis: the exchange script failed: %s",
-                       (*out)->is_error ? (*out)->text : "unexpected reply");
+    for (i = 0; (r = wf_redis_reply(batch, i)) != NULL; i++) {
+        if (r->is_error) {
+            return wf_fail(ctx, WF_EUNAVAIL,
+                           WFLOGNO(0402) "Redis: session and plan could not be read: %s", r->text);
+        }
     }
+    if (count >= 0) {
+        keep_use(ctx, store, use, wf_redis_reply(batch, count)->n);
+    }
+    out->session = text_of(batch, session);
+    out->plan = text_of(batch, plan);
     return WF_OK;
+}
+
+/* Another plan than the usual, or one that the cache did not have a moment ago. The generation is that before
+ * PostgreSQL is read. */
+static wf_status_t find_plan(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_store_t *store,
+                             const wf_tenant_t *tenant, const wanted_t *wanted)
+{
+    wf_redis_batch_t *batch = wf_redis_batch(ctx, store->redis);
+    const char *slug = tenant->company.slug;
+    const wf_redis_reply_t *r;
+    wf_status_t st;
+    int plan, generation;
+
+    plan = wf_redis_addv(batch, "HGET", WF_KEY_FLOW(ctx->pool, store->prefix, slug, wanted->name),
+                         plan_field(ctx->pool, wanted->version), NULL);
+    generation = ask_generation(ctx, batch, store, slug);
+    if (wf_redis_run(ctx, batch) != WF_OK) {
+        wf_ctx_clear(ctx);
+    }
+    if ((r = text_of(batch, plan)) != NULL) {
+        split_plan(&out->plan, wanted->name, r);
+    }
+    if (out->plan.plan) {
+        out->flow_cached = 1;
+        return WF_OK;
+    }
+    st = load_plan(ctx, &out->plan, store, tenant, wanted->name, wanted->version,
+                   generation_of(batch, generation));
+    if (st == WF_ENOTFOUND) {
+        memset(&out->plan, 0, sizeof(out->plan));
+        return WF_OK;
+    }
+    return st;
 }
 
 /* Without Redis: both from PostgreSQL, the session for certain. */
@@ -185,12 +243,9 @@ static wf_status_t load_without_redis(wf_ctx_t *ctx, wf_exchange_state_t *out,
 
 /* 0: another build's; or of a company that had this slug before and is gone: its answers are nobody's here. */
 static int open_session(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_exchange_query_t *query,
-                        const char *cached, size_t len)
+                        const wf_redis_reply_t *cached)
 {
-    const char *record = memchr(cached, '\n', len);
-
-    if (!record || wf_session_parse(ctx, &out->session, record + 1,
-                                    len - (size_t)(record + 1 - cached)) != WF_OK) {
+    if (wf_session_parse(ctx, &out->session, cached->text, cached->len) != WF_OK) {
         wf_ctx_clear(ctx);
         return 0;
     }
@@ -198,49 +253,45 @@ static int open_session(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_exchan
     return strcmp(out->session->company_id, query->tenant->company.id) == 0;
 }
 
+/* A session stays with its flow and version. */
+static int fits(const wf_flow_plan_t *plan, const wanted_t *wanted)
+{
+    return plan->plan && strcmp(plan->name, wanted->name) == 0 &&
+           (wanted->version == 0 || plan->version == wanted->version);
+}
+
 wf_status_t wf_exchange_load(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_store_t *store,
                              const wf_exchange_query_t *query)
 {
-    const wf_redis_reply_t *r;
-    const char *record, *name, *version, *plan;
-    int64_t version_n = query->flow_version;
+    wanted_t wanted = {query->flow_name ? query->flow_name : query->default_flow,
+                       query->flow_version};
+    found_t found;
     wf_status_t st;
 
     memset(out, 0, sizeof(*out));
-    if ((st = ask_redis(ctx, &r, store, query)) == WF_EUNAVAIL) {
+    if ((st = ask_redis(ctx, &found, store, query, &wanted)) == WF_EUNAVAIL) {
         wf_ctx_clear(ctx);
         return load_without_redis(ctx, out, store, query);
     } else if (st != WF_OK) {
         return st;
     }
-    record = text_at(r, 0);
-    name = text_at(r, 1);
-    version = text_at(r, 2);
-    plan = text_at(r, 3);
-    if (record && !open_session(ctx, out, query, record, r->items[0].len)) {
+    if (found.session && !open_session(ctx, out, query, found.session)) {
         memset(out, 0, sizeof(*out));
         return load_without_redis(ctx, out, store, query);
     }
-    if (!name || !*name) {
+    if (found.plan) {
+        split_plan(&out->plan, wanted.name, found.plan);
+    }
+    if (out->session) {
+        wanted = (wanted_t){out->session->flow_name, out->session->flow_version};
+    }
+    if (!wanted.name) {
         return WF_OK;
     }
-    if (version && !wf_parse_int(&version_n, version, 0, INT32_MAX)) {
-        version_n = 0;
+    if (fits(&out->plan, &wanted)) {
+        out->flow_cached = 1;
+        return WF_OK;
     }
-    if (plan) {
-        split_plan(&out->plan, name, (int)version_n, plan, r->items[3].len);
-        out->flow_cached = out->plan.plan != NULL;
-    }
-    if (!out->plan.plan) {
-        /* An evicted entry of the active version must come back as the active one. */
-        int wanted = out->session ? out->session->flow_version : query->flow_version;
-        st = load_plan(ctx, &out->plan, store, query->tenant, name, wanted, text_at(r, 4));
-        if (st != WF_OK && st != WF_ENOTFOUND) {
-            return st;
-        }
-        if (st == WF_ENOTFOUND) {
-            memset(&out->plan, 0, sizeof(out->plan));
-        }
-    }
-    return WF_OK;
+    memset(&out->plan, 0, sizeof(out->plan));
+    return find_plan(ctx, out, store, query->tenant, &wanted);
 }

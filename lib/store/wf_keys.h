@@ -1,24 +1,34 @@
 /* The only Redis key names (DESIGN.md section 5). {slug} is a hash tag: all of a company's keys share a
- * Cluster slot, so that one script may touch them all. Format arguments: prefix, slug, rest. */
+ * Cluster slot, so that one script may touch them all. Each is made in a pool from the prefix, the slug and what else it names; joined, not
+ * formatted: an exchange needs eight. */
 #ifndef WF_KEYS_H
 #define WF_KEYS_H
 
-/* Hash: st (status of company/account, "none" if unknown), rec (record text), lim (see wf_admit_store.c). */
-#define WF_KEY_CTX "%s{%s}:ctx:%s" /* "default" or the account as named */
+#include <apr_strings.h>
+
+#define WF_KEY_OF_COMPANY(pool, prefix, slug, ...)                                                 \
+    apr_pstrcat(pool, prefix, "{", slug, "}:", __VA_ARGS__, NULL)
+
+/* Hash: st (status of company/account, "none" if unknown), rec (record text), lim (limits, see
+ * wf_admit_store.c; missing where there are none). `account`: "default" or as named. */
+#define WF_KEY_CTX(pool, prefix, slug, account)                                                    \
+    WF_KEY_OF_COMPANY(pool, prefix, slug, "ctx:", account)
 /* Set of the ctx keys that exist (whole names; unknown accounts excepted), so that forgetting a company
  * needs no SCAN. */
-#define WF_KEY_CTX_INDEX "%s{%s}:ctx-index"
+#define WF_KEY_CTX_INDEX(pool, prefix, slug) WF_KEY_OF_COMPANY(pool, prefix, slug, "ctx-index")
 /* Counter raised by every change of the company's records: a value loaded before it is not cached. */
-#define WF_KEY_GENERATION "%s{%s}:gen"
-/* Hash: active -> version; <version> -> "<flow id>\n<plan>"; a flow that is not there: none -> 1. */
-#define WF_KEY_FLOW "%s{%s}:flow:%s"
-/* "<flow name>@<version>\n<session record>" */
-#define WF_KEY_SESSION "%s{%s}:session:%s"
-#define WF_KEY_RATE_COMPANY "%s{%s}:rl:company"
-#define WF_KEY_RATE_ACCOUNT "%s{%s}:rl:account:%s"
-#define WF_KEY_RATE_PLATFORM "%srl:platform"
-/* Hash: n (counted here), base (what PostgreSQL had when this key was made). */
-#define WF_KEY_USE "%s{%s}:use:%s" /* month: 2026-11 */
+#define WF_KEY_GENERATION(pool, prefix, slug) WF_KEY_OF_COMPANY(pool, prefix, slug, "gen")
+/* Hash of "<version>\n<flow id>\n<plan>": field "plan" the active version's, field <version> that one's. */
+#define WF_KEY_FLOW(pool, prefix, slug, name) WF_KEY_OF_COMPANY(pool, prefix, slug, "flow:", name)
+/* The session record. */
+#define WF_KEY_SESSION(pool, prefix, slug, token_hash)                                             \
+    WF_KEY_OF_COMPANY(pool, prefix, slug, "session:", token_hash)
+#define WF_KEY_RATE_COMPANY(pool, prefix, slug) WF_KEY_OF_COMPANY(pool, prefix, slug, "rl:company")
+#define WF_KEY_RATE_ACCOUNT(pool, prefix, slug, account_id)                                        \
+    WF_KEY_OF_COMPANY(pool, prefix, slug, "rl:account:", account_id)
+#define WF_KEY_RATE_PLATFORM(pool, prefix) apr_pstrcat(pool, prefix, "rl:platform", NULL)
+/* Hash: n (counted here), base (what PostgreSQL had when this key was made). `month`: 2026-11. */
+#define WF_KEY_USE(pool, prefix, slug, month) WF_KEY_OF_COMPANY(pool, prefix, slug, "use:", month)
 
 #define WF_TTL_CTX_S 300
 #define WF_TTL_FLOW_S 300

@@ -33,22 +33,16 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
 {
     wf_step_t *step = apr_pcalloc(ctx->pool, sizeof(*step));
     int64_t left_s = apr_time_sec(s->expires_at - wf_now(ctx));
-    size_t head;
-    wf_buf_t cached;
+    wf_buf_t record;
 
-    wf_buf_init(&cached, ctx->pool, STEP_USUAL, STEPS_MAX);
-    wf_buf_puts(&cached, s->flow_name);
-    wf_buf_putc(&cached, '@');
-    wf_buf_put_int(&cached, s->flow_version);
-    wf_buf_putc(&cached, '\n');
-    head = cached.len;
-    wf_session_write(&cached, s);
+    wf_buf_init(&record, ctx->pool, STEP_USUAL, STEPS_MAX);
+    wf_session_write(&record, s);
 
     step->ctx = ctx;
-    step->cached = cached.data;
-    step->cached_len = cached.len;
+    step->cached = record.data;
+    step->cached_len = record.len;
     step->redis_key =
-        apr_psprintf(ctx->pool, WF_KEY_SESSION, store->prefix, tenant->company.slug, s->token_hash);
+        WF_KEY_SESSION(ctx->pool, store->prefix, tenant->company.slug, s->token_hash);
     step->cache_ttl_s = left_s < 1 ? 1
                         : left_s > WF_TTL_SESSION_MAX_S ? WF_TTL_SESSION_MAX_S
                                                         : (int)left_s;
@@ -62,7 +56,7 @@ wf_step_t *wf_step_make(wf_ctx_t *ctx, const wf_store_t *store, const wf_tenant_
     step->params[7] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, s->step);
     step->params[8] = s->status;
     step->params[9] = s->screen;
-    step->params[10] = cached.data + head;
+    step->params[10] = record.data;
     step->params[11] = api_version;
     step->params[12] = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, (int64_t)s->expires_at);
     step->params[13] = response ? wf_json_text(ctx->pool, response, NULL) : NULL;

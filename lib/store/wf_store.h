@@ -14,7 +14,7 @@
 #include "tenant/wf_tenant.h"
 #include "webhook/wf_billing.h"
 
-/* Handles only, no data; shared by all threads of a process. */
+/* Handles only, no data (the hints are guesses); shared by all threads of a process. */
 typedef struct {
     wf_pg_t *pg;
     wf_redis_t *redis;  /* NULL: none configured (some wflowsctl commands) */
@@ -22,9 +22,12 @@ typedef struct {
     /* The server-side scripts with their digests. Made once by the runtime's owner; no statics, because each
      * module has its own copy of this library. */
     const struct wf_store_scripts_t *scripts;
+    struct wf_admit_hints_t *hints; /* NULL: each admission asks for limits */
 } wf_store_t;
 
 const struct wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool);
+typedef struct wf_admit_hints_t wf_admit_hints_t;
+wf_admit_hints_t *wf_admit_hints_make(apr_pool_t *pool); /* one for each process */
 
 /* Who changes something, for the audit row. */
 typedef struct {
@@ -294,11 +297,12 @@ typedef struct {
 } wf_admit_reply_t;
 
 /* Reads the cached context, applies the limits (GCRA: a burst of `max`, refilled evenly over the window)
- * and the quota. Expected failure: WF_EUNAVAIL. */
+ * and the quota, in one round trip; in two when the context is missing, or has limits since this process
+ * last saw it. Expected failure: WF_EUNAVAIL. */
 wf_status_t wf_admit_query(wf_ctx_t *ctx, wf_admit_reply_t *out, const wf_store_t *store,
                            const wf_admit_query_t *query) WF_MUST_CHECK;
-/* Caches the entry, unless the company changed since `generation` was read, and asks again, in one round
- * trip. */
+/* Caches the entry and applies its own limits, in one round trip. *out: as if it had been found; its record is
+ * the entry's. WF_ADMIT_REPLY_MISS: the company changed since `generation` was read, nothing was cached. */
 wf_status_t wf_admit_save(wf_ctx_t *ctx, wf_admit_reply_t *out, const wf_store_t *store,
                           const wf_admit_query_t *query, const wf_ctx_entry_t *entry,
                           const char *generation) WF_MUST_CHECK;
@@ -326,8 +330,9 @@ typedef struct {
     int flow_cached, session_cached;
 } wf_exchange_state_t;
 
-/* Session and plan, from Redis in one round trip; what it lacks comes from PostgreSQL (a plan always; a
- * session only when Redis is down, because the commit tells when the cache was wrong). */
+/* Session and plan, from Redis in one round trip (two when the session is not on the flow and version of the
+ * query, or the plan is not cached); what it lacks comes from PostgreSQL (a plan always; a session only when
+ * Redis is down, because the commit tells when the cache was wrong). */
 wf_status_t wf_exchange_load(wf_ctx_t *ctx, wf_exchange_state_t *out, const wf_store_t *store,
                              const wf_exchange_query_t *query) WF_MUST_CHECK;
 /* The plan of one version (0: active), from the cache or PostgreSQL; WF_ENOTFOUND. */

@@ -143,7 +143,7 @@ START_TEST(a_refusal_by_the_account_does_not_cost_the_company)
     }
     wf_redis_batch_t *batch = wf_redis_batch(test_ctx, store.redis);
     wf_redis_addv(batch, "DEL",
-                  apr_psprintf(test_pool, WF_KEY_RATE_ACCOUNT, "wf:", "acme", e.account_id), NULL);
+                  WF_KEY_RATE_ACCOUNT(test_pool, "wf:", "acme", e.account_id), NULL);
     ck_assert_int_eq(wf_redis_run(test_ctx, batch), WF_OK);
     ck_assert_int_eq(asked(query(1)).kind, WF_ADMIT_REPLY_ENTRY);
 }
@@ -178,7 +178,7 @@ START_TEST(the_quota_knows_what_postgresql_counted_before)
     ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_ENTRY);
     ck_assert_int_eq(r.quota_unseeded, 0);
     wf_redis_batch_t *batch = wf_redis_batch(test_ctx, store.redis);
-    wf_redis_addv(batch, "HINCRBY", apr_psprintf(test_pool, WF_KEY_USE, "wf:", "acme", month), "n",
+    wf_redis_addv(batch, "HINCRBY", WF_KEY_USE(test_pool, "wf:", "acme", month), "n",
                   "1", NULL);
     ck_assert_int_eq(wf_redis_run(test_ctx, batch), WF_OK);
     r = asked(query(1));
@@ -195,9 +195,10 @@ START_TEST(the_platform_limit_holds_over_companies)
 
     q.platform_max = 2;
     q.platform_window_ms = 60000;
-    saved(q, entry(), "0");
+    ck_assert_int_eq(asked(q).kind, WF_ADMIT_REPLY_MISS);
+    ck_assert_int_eq(saved(q, entry(), "0").kind, WF_ADMIT_REPLY_ENTRY);
     q.slug = "other";
-    saved(q, entry(), "0");
+    ck_assert_int_eq(asked(q).kind, WF_ADMIT_REPLY_MISS);
     wf_admit_reply_t r = asked(q);
     ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_LIMITED);
     ck_assert_str_eq(r.scope, "platform");
@@ -227,6 +228,78 @@ START_TEST(an_unknown_company_leaves_nothing_behind_and_is_forgotten_when_it_is_
     ck_assert_int_eq(wf_redis_reply(batch, 1)->n, 1);
     ck_assert_int_eq(wf_cache_forget_company(test_ctx, &store, "acme"), WF_OK);
     ck_assert_int_eq(asked(query(0)).kind, WF_ADMIT_REPLY_MISS);
+}
+END_TEST
+
+/* Round trips of one admission. */
+static uint64_t trips_of(wf_admit_query_t q, wf_admit_reply_t *r)
+{
+    wf_redis_stats_t before, after;
+
+    wf_redis_stats(&before, store.redis);
+    *r = asked(q);
+    wf_redis_stats(&after, store.redis);
+    return after.round_trips - before.round_trips;
+}
+
+START_TEST(who_has_no_limits_runs_no_script_and_new_limits_hold_at_once)
+{
+    wf_ctx_entry_t e = entry();
+    wf_admit_query_t q = query(1);
+    wf_admit_reply_t r;
+    int i;
+
+    store.hints = wf_admit_hints_make(test_pool);
+    saved(q, e, "0");
+    for (i = 0; i < 3; i++) {
+        ck_assert_int_eq(trips_of(q, &r), 1);
+        ck_assert_ptr_null(r.scope);
+    }
+    /* Limits that this process does not know of yet. */
+    e.company_max = 2;
+    saved(query(0), e, "0");
+    ck_assert_int_eq(trips_of(q, &r), 2);
+    ck_assert_str_eq(r.scope, "company");
+    ck_assert_int_eq(trips_of(q, &r), 1);
+    ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_ENTRY);
+    ck_assert_int_eq(trips_of(q, &r), 1);
+    ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_LIMITED);
+    ck_assert_uint_eq(r.record.len, e.record_len);
+    /* And none again. */
+    saved(query(0), entry(), "0");
+    ck_assert_int_eq(trips_of(q, &r), 1);
+    ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_ENTRY);
+    ck_assert_ptr_null(r.scope);
+}
+END_TEST
+
+START_TEST(the_tightest_limit_is_told_and_both_are_charged)
+{
+    wf_ctx_entry_t e = entry();
+    wf_admit_reply_t r;
+
+    e.company_max = 3;
+    e.account_max = 4;
+    e.account_id = "11111111-1111-7111-8111-111111111111";
+    saved(query(1), e, "0");
+    r = asked(query(1));
+    ck_assert_str_eq(r.scope, "company");
+    ck_assert_int_eq(r.max, 3);
+    ck_assert_int_eq(r.remaining, 1);
+    ck_assert_int_eq(r.window_ms, 60000);
+    asked(query(1));
+    ck_assert_str_eq(asked(query(1)).scope, "company");
+    ck_assert_int_eq(asked(query(1)).kind, WF_ADMIT_REPLY_LIMITED);
+    wf_redis_batch_t *batch = wf_redis_batch(test_ctx, store.redis);
+    wf_redis_addv(batch, "DEL", WF_KEY_RATE_COMPANY(test_pool, "wf:", "acme"), NULL);
+    ck_assert_int_eq(wf_redis_run(test_ctx, batch), WF_OK);
+    r = asked(query(1)); /* the account's fourth */
+    ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_ENTRY);
+    ck_assert_str_eq(r.scope, "account");
+    ck_assert_int_eq(r.remaining, 0);
+    r = asked(query(1));
+    ck_assert_int_eq(r.kind, WF_ADMIT_REPLY_LIMITED);
+    ck_assert_str_eq(r.scope, "account");
 }
 END_TEST
 
@@ -265,6 +338,8 @@ int main(void)
     tcase_add_test(tc, the_quota_knows_what_postgresql_counted_before);
     tcase_add_test(tc, the_platform_limit_holds_over_companies);
     tcase_add_test(tc, an_unknown_company_leaves_nothing_behind_and_is_forgotten_when_it_is_made);
+    tcase_add_test(tc, who_has_no_limits_runs_no_script_and_new_limits_hold_at_once);
+    tcase_add_test(tc, the_tightest_limit_is_told_and_both_are_charged);
     tcase_add_test(tc, accounts_are_cached_apart);
     failed = wf_test_run(s);
     wf_test_redis_stop(&server);
