@@ -1,4 +1,4 @@
-/* mod_wflows_flows: the encrypted flow endpoint. */
+/* mod_wflows_flows: the encrypted flow endpoint and WhatsApp's webhooks. */
 #ifndef WFF_H
 #define WFF_H
 
@@ -79,5 +79,9 @@ int wff_endpoint(request_rec *r, const wfm_request_t *req);
 int wff_stripe_secrets_load(apr_pool_t *pool, wf_conf_t *conf, const wff_server_conf_t *own,
                             int try_only);
 int wff_stripe(request_rec *r, const wfm_request_t *req);
+/* ---- WhatsApp's webhooks (wff_webhook.c)
+ * ---------------------------------------------------------------------------- */
+
+int wff_webhook(request_rec *r, const wfm_request_t *req);
 
 #endif

@@ -16,6 +16,8 @@ int wff_handler(request_rec *r)
         return wff_endpoint(r, req);
     case WFM_PLACE_STRIPE:
         return wff_stripe(r, req);
+    case WFM_PLACE_WEBHOOK:
+        return wff_webhook(r, req);
     case WFM_PLACE_NONE:
     case WFM_PLACE_UNKNOWN:
     case WFM_PLACE_HEALTH:

@@ -36,7 +36,8 @@ static int is_admitted_already(const request_rec *r, wfm_request_t *req)
 {
     const wfm_request_t *from = wft_request_origin(r);
 
-    if (!from || !from->admitted || !same(from->slug, req->slug) ||
+    if (!from || !from->admitted || from->admission.verdict != WF_ADMIT_OK ||
+        !same(from->slug, req->slug) ||
         !same(from->account, req->account)) {
         return 0;
     }
@@ -70,6 +71,10 @@ static int admit(request_rec *r, wfm_request_t *req)
     st = wf_admit(ctx, &req->admission, &runtime->service, req->slug, req->account, charge);
     if (st != WF_OK) {
         return refuse(r, req, wfm_problem_of_status(st));
+    }
+    /* WhatsApp would give up on what it tells an inactive company in the meantime: it is kept. */
+    if (req->admission.verdict == WF_ADMIT_INACTIVE && req->place == WFM_PLACE_WEBHOOK) {
+        return OK;
     }
     if (req->admission.verdict != WF_ADMIT_OK) {
         if (req->admission.tenant) {
@@ -105,6 +110,7 @@ int wft_check_access(request_rec *r)
     case WFM_PLACE_UNKNOWN:
         return refuse(r, req, WFM_NOT_FOUND);
     case WFM_PLACE_ENDPOINT:
+    case WFM_PLACE_WEBHOOK:
     case WFM_PLACE_GATEWAY:
         break;
     }

@@ -96,6 +96,7 @@ static int route_of(wf_route_t *route, const wfm_request_t *req)
         *route = WF_ROUTE_ENDPOINT;
         return 1;
     case WFM_PLACE_STRIPE:
+    case WFM_PLACE_WEBHOOK:
         *route = WF_ROUTE_WEBHOOK;
         return 1;
     case WFM_PLACE_HEALTH:

@@ -85,6 +85,8 @@ static void parse_tenant_path(apr_pool_t *pool, wfm_request_t *req, const char *
         if (*rest == '\0' || parse_flow(pool, req, rest + 1)) {
             req->place = WFM_PLACE_ENDPOINT;
         }
+    } else if (strcmp(path, "/webhooks/whatsapp") == 0) {
+        req->place = WFM_PLACE_WEBHOOK;
     } else if (!after(path, "/webhooks") && !after(path, "/flows") && !after(path, "/metrics")) {
         /* Those three are ours, the rest of a tenant's paths is the operator's to use. */
         req->place = WFM_PLACE_GATEWAY;
@@ -154,32 +156,13 @@ static void look_elsewhere(request_rec *r, wfm_request_t *req, int from)
     parse_tenant_path(r->pool, req, r->uri);
 }
 
-/* The value of `name` in the query, decoded; NULL: not there, or not decodable. */
-static const char *query_value(request_rec *r, const char *name)
-{
-    size_t len = strlen(name);
-    const char *p = r->args;
-
-    while (p && *p) {
-        size_t n = strcspn(p, "&");
-
-        if (n > len && strncmp(p, name, len) == 0 && p[len] == '=') {
-            char *value = apr_pstrmemdup(r->pool, p + len + 1, n - len - 1);
-            return ap_unescape_urlencoded(value) == OK ? value : NULL;
-        }
-        p += n;
-        p += *p == '&';
-    }
-    return NULL;
-}
-
 /* The account, where the path does not name one: header, then query. */
 static void look_for_account(request_rec *r, wfm_request_t *req)
 {
     const char *name = apr_table_get(r->headers_in, "X-WhatsApp-Account");
 
     if (!name) {
-        name = query_value(r, "account");
+        name = wfm_query_value(r, "account");
     }
     if (!name || !*name) {
         return;

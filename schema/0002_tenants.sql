@@ -76,6 +76,7 @@ create table wflows.whatsapp_accounts (
     callback_disabled_at timestamptz, -- its receiver said 410 Gone; a new URL or secret ends it
     callback_timeout int not null default 5000,
     callback_max_retries int,       -- null: the delivery schedule of DESIGN.md section 8
+    callback_event_types text[] not null default '{flow_completed}', -- a type, 'prefix.*' or '*'
     default_flow_name text,
     flow_endpoint_timeout int not null default 2500,
     rate_limit_window_ms bigint not null default 60000,
@@ -106,6 +107,11 @@ create table wflows.whatsapp_accounts (
     constraint whatsapp_accounts_callback_timeout_check check (callback_timeout between 100 and 60000),
     constraint whatsapp_accounts_callback_max_retries_check
         check (callback_max_retries between 0 and 20),
+    constraint whatsapp_accounts_callback_event_types_check
+        check (cardinality(callback_event_types) <= 64
+               and array_position(callback_event_types, null) is null
+               and array_to_string(callback_event_types, ' ')
+                   ~ '^([a-z0-9_.-]{1,64}|([a-z0-9_.-]{1,62}\.)?\*)?( ([a-z0-9_.-]{1,64}|([a-z0-9_.-]{1,62}\.)?\*))*$'),
     constraint whatsapp_accounts_default_flow_name_check
         check (default_flow_name ~ '^[A-Za-z0-9_.-]{1,64}$'),
     constraint whatsapp_accounts_flow_endpoint_timeout_check
@@ -129,7 +135,7 @@ create table wflows.whatsapp_accounts (
         and coalesce(passphrase, 'wf1:') like 'wf1:%'
         and coalesce(callback_secret, 'wf1:') like 'wf1:%'
         and coalesce(previous_callback_secret, 'wf1:') like 'wf1:%')
-);
+) with (fillfactor = 50); -- what is counted of an account changes with every webhook: on its own page
 create unique index whatsapp_accounts_phone_number_id_key
     on wflows.whatsapp_accounts (company_id, phone_number_id) where deleted_at is null;
 create unique index whatsapp_accounts_name_key

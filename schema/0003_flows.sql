@@ -94,19 +94,21 @@ create table wflows.flow_responses (
     company_id uuid not null,
     id uuid not null,
     session_id uuid,
-    account_id uuid not null,
+    account_id uuid, -- null: of a number the company does not have
     flow_id uuid,
     flow_name text,
     source text not null,
     message_id text,
-    phone_number text,
+    phone_number text, -- or the business-scoped user id of somebody who hides it
     response json not null,
     created_at timestamptz not null default now(),
     primary key (company_id, id),
     constraint flow_responses_source_check check (source in ('endpoint', 'webhook')),
     constraint flow_responses_message_id_check check (char_length(message_id) <= 512),
-    constraint flow_responses_phone_number_check check (char_length(phone_number) <= 64)
+    constraint flow_responses_phone_number_check check (char_length(phone_number) <= 256)
 );
+create unique index flow_responses_message_id_key on wflows.flow_responses (company_id, message_id)
+    where message_id is not null;
 create index flow_responses_by_time on wflows.flow_responses (company_id, created_at, id);
 create index flow_responses_by_session on wflows.flow_responses (company_id, session_id)
     where session_id is not null;

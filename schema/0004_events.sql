@@ -3,7 +3,9 @@
 create table wflows.webhook_events (
     company_id uuid not null,
     id uuid not null,
-    account_id uuid,
+    account_id uuid, -- null: unrouted
+    waba_id text,
+    phone_number_id text,
     event_type text not null,
     dedup_key text not null, -- message id, status id + status, or a hash: see DESIGN.md section 8
     payload json not null,
@@ -15,7 +17,7 @@ create table wflows.webhook_events (
     constraint webhook_events_dedup_key_key unique (company_id, dedup_key),
     constraint webhook_events_event_type_check check (event_type ~ '^[a-z0-9_.-]{1,64}$'),
     constraint webhook_events_dedup_key_check check (char_length(dedup_key) between 1 and 512),
-    constraint webhook_events_status_check check (status in ('received', 'processed', 'failed'))
+    constraint webhook_events_status_check check (status in ('received', 'processed', 'failed', 'unrouted'))
 );
 create index webhook_events_by_time on wflows.webhook_events (company_id, received_at, id);
 call wflows.protect('wflows.webhook_events');

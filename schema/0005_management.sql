@@ -148,9 +148,11 @@ create table wflows.opt_outs (
     category text not null default 'all',
     source text not null,
     reason text,
+    active boolean not null default true, -- false: taken back; kept so that an older "stop" that comes late does not count
+    changed_at timestamptz not null default now(), -- when the person said so
     created_at timestamptz not null default now(),
     primary key (company_id, contact, category),
-    constraint opt_outs_contact_check check (char_length(contact) between 1 and 128),
+    constraint opt_outs_contact_check check (char_length(contact) between 1 and 256),
     constraint opt_outs_category_check check (category ~ '^[a-z][a-z0-9_-]{0,31}$')
 );
 call wflows.protect('wflows.opt_outs');

@@ -86,6 +86,9 @@ my @samples = (
     feature_flags => sub { { company_id => $_[0], name => 'flag' } },
     approvals => sub { { company_id => $_[0], id => $_[0], action => 'a.b', resource_type => 'a', request => '{}',
             requested_by => 'x' } },
+    flow_messages => sub { { company_id => $_[0], message_id => 'wamid.1', token_hash => 'x' } },
+    flow_health => sub { { company_id => $_[0], meta_flow_id => '88', event => 'endpoint_latency', at => '2026-01-01Z', payload => '{}' } },
+    counts_pending => sub { { company_id => $_[0], id => $_[0], month => '2026-01', events => 1, messages_received => 0, messages_sent => 0, flows_completed => 0, at => '2026-01-01Z' } },
     opt_outs => sub { { company_id => $_[0], contact => '5511', source => 'api' } },
 );
 my %sample = @samples;

@@ -30,6 +30,12 @@ void wfm_startup_error(const char *fmt, ...) WF_PRINTF(1, 2);
  * Content-Encoding), 408, 400. */
 int wfm_body_read(wf_ctx_t *ctx, wf_slice_t *body, request_rec *r, size_t max) WF_MUST_CHECK;
 
+/* ---- query (wfm_query.c)
+ * -------------------------------------------------------------------------------- */
+
+/* The value of `name` in the query, decoded, of the request's pool; NULL: not there, or not decodable. */
+const char *wfm_query_value(const request_rec *r, const char *name);
+
 /* ---- replies (wfm_reply.c)
  * ---------------------------------------------------------------------------------- */
 

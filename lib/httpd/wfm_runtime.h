@@ -10,7 +10,7 @@
 #include <httpd.h>
 
 /* Raised with any change of a struct that crosses the border between two modules. */
-#define WFM_ABI 2u
+#define WFM_ABI 3u
 
 /* Which of wflows' routes a request is on (DESIGN.md section 3). */
 typedef enum {
@@ -20,6 +20,7 @@ typedef enum {
     WFM_PLACE_METRICS,
     WFM_PLACE_STRIPE, /* /webhooks/stripe */
     WFM_PLACE_ENDPOINT, /* …/flows/endpoint[/{flowName}] */
+    WFM_PLACE_WEBHOOK,  /* …/webhooks/whatsapp: also of a company or account that is not active */
     WFM_PLACE_GATEWAY   /* /company/{slug}/…: whatever handler or proxy is configured there */
 } wfm_place_t;
 

@@ -66,6 +66,16 @@ const char *wf_json_type_name(wf_json_type_t type)
     return names[type];
 }
 
+wf_slice_t wf_json_span(const wf_json_t *v)
+{
+    const wf_slice_t *span = NULL;
+
+    if (in(v) && !json_object_is_type(in(v), json_type_double)) {
+        span = json_object_get_userdata(in(v));
+    }
+    return span ? *span : (wf_slice_t){NULL, 0};
+}
+
 /* ---- reading ---- */
 
 wf_json_t *wf_json_get(const wf_json_t *v, const char *key)

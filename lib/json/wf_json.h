@@ -31,6 +31,14 @@ typedef enum {
  * column. `depth` 0 means WF_JSON_DEPTH_DEFAULT. */
 wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len,
                           int depth) WF_MUST_CHECK;
+/* The same; its values remember where they stand in `text`, which must live as long: wf_json_span. They cannot
+ * be copied (wf_json_copy): parse the span anew. */
+wf_status_t wf_json_parse_spans(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len,
+                                int depth) WF_MUST_CHECK;
+/* The text of a value as it was sent, every escape and every duplicate member included; not
+ * NUL-terminated. {NULL, 0} for one that was not parsed so, for null, and for a number with a fraction:
+ * of these wf_json_text gives the same text. */
+wf_slice_t wf_json_span(const wf_json_t *v);
 
 /* ---- parts: an object's members as they stand in its text, for where no tree is needed ------ */
 

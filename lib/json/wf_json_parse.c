@@ -25,6 +25,7 @@ typedef struct {
     int depth;         /* levels left */
     const char *fault; /* what is wrong at `c`; NULL: nothing so far */
     split_t *split; /* not NULL: check all, build nothing (every value is NULL), note the members */
+    int keep_spans;    /* each value remembers its text */
 } parser_t;
 
 static struct json_object *parse_value(parser_t *p);
@@ -358,13 +359,27 @@ static struct json_object *parse_object(parser_t *p)
     return object;
 }
 
+/* json-c keeps a fraction's digits where the span would go: wf_json_text gives those back as they were. */
+static void keep_span(const parser_t *p, struct json_object *value, const char *begin)
+{
+    wf_slice_t *span;
+
+    if (value && !json_object_is_type(value, json_type_double)) {
+        span = apr_palloc(p->pool, sizeof(*span));
+        *span = (wf_slice_t){begin, (size_t)(p->c - begin)};
+        json_object_set_userdata(value, span, NULL);
+    }
+}
+
 /* NULL is JSON null, or nothing if p->fault is set: a value that broke off is freed here. */
 static struct json_object *parse_value(parser_t *p)
 {
     struct json_object *value = NULL;
+    const char *begin;
     wf_slice_t text;
 
     skip_space(p);
+    begin = p->c;
     if (p->c >= p->end) {
         fail(p, "unexpected end");
         return NULL;
@@ -406,6 +421,8 @@ static struct json_object *parse_value(parser_t *p)
     if (p->fault) {
         json_object_put(value);
         value = NULL;
+    } else if (p->keep_spans) {
+        keep_span(p, value, begin);
     }
     return value;
 }
@@ -476,17 +493,30 @@ static wf_status_t parse_all(wf_ctx_t *ctx, parser_t *p, struct json_object **va
     return WF_OK;
 }
 
-wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len, int depth)
+static wf_status_t parse_tree(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len,
+                              int depth, int keep_spans)
 {
     parser_t p = {.pool = ctx->pool,
                   .c = text,
                   .end = text + len,
-                  .depth = depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT};
+                  .depth = depth > 0 ? depth : WF_JSON_DEPTH_DEFAULT,
+                  .keep_spans = keep_spans};
     struct json_object *value;
     wf_status_t st = parse_all(ctx, &p, &value);
 
     *out = st == WF_OK ? wf_json_own(ctx->pool, value) : NULL;
     return st;
+}
+
+wf_status_t wf_json_parse(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len, int depth)
+{
+    return parse_tree(ctx, out, text, len, depth, 0);
+}
+
+wf_status_t wf_json_parse_spans(wf_ctx_t *ctx, wf_json_t **out, const char *text, size_t len,
+                                int depth)
+{
+    return parse_tree(ctx, out, text, len, depth, 1);
 }
 
 /* ---- parts ---- */

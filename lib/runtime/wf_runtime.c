@@ -125,6 +125,8 @@ wf_status_t wf_runtime_make(wf_ctx_t *ctx, wf_runtime_t **out, apr_pool_t *pool,
     rt->service.store = &rt->store;
     rt->service.ring = opts->ring;
     rt->service.conf = conf->service;
+    rt->service.conf.max_accounts = conf->max_accounts;
+    rt->service.woken_at = apr_pcalloc(pool, sizeof(*rt->service.woken_at));
     rt->service.metrics =
         opts->metrics ? opts->metrics : apr_pcalloc(pool, sizeof(*rt->service.metrics));
     if ((st = make_postgres(ctx, rt, pool, opts->check_role)) != WF_OK) {

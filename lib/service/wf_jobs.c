@@ -94,7 +94,22 @@ static wf_status_t suspend_unpaid(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t
     return st;
 }
 
-/* {"slug": …, "contexts": …, "flows": […]} of wf_change.c. What cannot be read will not get better. */
+static apr_array_header_t *texts_of(apr_pool_t *pool, const wf_json_t *list)
+{
+    apr_array_header_t *out = apr_array_make(pool, 4, sizeof(const char *));
+    size_t i;
+
+    for (i = 0; i < wf_json_len(list); i++) {
+        const char *text = wf_json_str(wf_json_at(list, i));
+        if (text) {
+            APR_ARRAY_PUSH(out, const char *) = text;
+        }
+    }
+    return out;
+}
+
+/* {"slug": …, "contexts": …, "flows": […]} of wf_change.c, {"slug", "sessions": […]} of wf_cache_leave_sessions.
+ * What cannot be read will not get better. */
 static wf_status_t forget(wf_ctx_t *ctx, const wf_store_t *store, const wf_outbox_row_t *row)
 {
     const wf_json_t *flows;
@@ -117,6 +132,10 @@ static wf_status_t forget(wf_ctx_t *ctx, const wf_store_t *store, const wf_outbo
     for (i = 0; st == WF_OK && i < wf_json_len(flows); i++) {
         const char *name = wf_json_str(wf_json_at(flows, i));
         st = name ? wf_cache_forget_flow(ctx, store, slug, name) : WF_OK;
+    }
+    if (st == WF_OK) {
+        st = wf_cache_forget_sessions(ctx, store, slug,
+                                      texts_of(ctx->pool, wf_json_get(doc, "sessions")));
     }
     return st;
 }

@@ -52,6 +52,8 @@ static const struct {
     {"wflows_session_steps_total", "Session steps committed."},
     {"wflows_session_step_groups_total", "Transactions that committed them."},
     {"wflows_session_step_failures_total", "Session steps that could not be committed."},
+    {"wflows_webhook_events_total", "Events that WhatsApp told us, by class and what became of them."},
+    {"wflows_webhook_posts_total", "Webhook requests of WhatsApp, by result."},
     {"wflows_backend_requests_total", "Exchanges asked of the companies' own servers, by result."},
     {"wflows_billing_events_total", "Events of Stripe's, by what became of them."},
 };

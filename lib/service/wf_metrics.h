@@ -53,7 +53,34 @@
     M(BILLING_UNLINKED, "wflows_billing_events_total", "result=\"unlinked\"")                     \
     M(BILLING_DUPLICATE, "wflows_billing_events_total", "result=\"duplicate\"")                   \
     M(BILLING_REFUSED, "wflows_billing_events_total", "result=\"refused\"")                       \
-    M(BILLING_FAILED, "wflows_billing_events_total", "result=\"failed\"")
+    M(BILLING_FAILED, "wflows_billing_events_total", "result=\"failed\"") \
+    M(INTAKE_FLOW_COMPLETED_STORED, "wflows_webhook_events_total", "class=\"flow_completed\",result=\"stored\"") \
+    M(INTAKE_FLOW_COMPLETED_DUPLICATE, "wflows_webhook_events_total", "class=\"flow_completed\",result=\"duplicate\"") \
+    M(INTAKE_FLOW_COMPLETED_UNROUTED, "wflows_webhook_events_total", "class=\"flow_completed\",result=\"unrouted\"") \
+    M(INTAKE_MESSAGE_STORED, "wflows_webhook_events_total", "class=\"message\",result=\"stored\"") \
+    M(INTAKE_MESSAGE_DUPLICATE, "wflows_webhook_events_total", "class=\"message\",result=\"duplicate\"") \
+    M(INTAKE_MESSAGE_UNROUTED, "wflows_webhook_events_total", "class=\"message\",result=\"unrouted\"") \
+    M(INTAKE_STATUS_STORED, "wflows_webhook_events_total", "class=\"status\",result=\"stored\"") \
+    M(INTAKE_STATUS_DUPLICATE, "wflows_webhook_events_total", "class=\"status\",result=\"duplicate\"") \
+    M(INTAKE_STATUS_UNROUTED, "wflows_webhook_events_total", "class=\"status\",result=\"unrouted\"") \
+    M(INTAKE_FLOW_HEALTH_STORED, "wflows_webhook_events_total", "class=\"flow_health\",result=\"stored\"") \
+    M(INTAKE_FLOW_HEALTH_DUPLICATE, "wflows_webhook_events_total", "class=\"flow_health\",result=\"duplicate\"") \
+    M(INTAKE_FLOW_HEALTH_UNROUTED, "wflows_webhook_events_total", "class=\"flow_health\",result=\"unrouted\"") \
+    M(INTAKE_PREFERENCE_STORED, "wflows_webhook_events_total", "class=\"preference\",result=\"stored\"") \
+    M(INTAKE_PREFERENCE_DUPLICATE, "wflows_webhook_events_total", "class=\"preference\",result=\"duplicate\"") \
+    M(INTAKE_PREFERENCE_UNROUTED, "wflows_webhook_events_total", "class=\"preference\",result=\"unrouted\"") \
+    M(INTAKE_OTHER_STORED, "wflows_webhook_events_total", "class=\"other\",result=\"stored\"") \
+    M(INTAKE_OTHER_DUPLICATE, "wflows_webhook_events_total", "class=\"other\",result=\"duplicate\"") \
+    M(INTAKE_OTHER_UNROUTED, "wflows_webhook_events_total", "class=\"other\",result=\"unrouted\"") \
+    M(INTAKE_UNKNOWN_STORED, "wflows_webhook_events_total", "class=\"unknown\",result=\"stored\"") \
+    M(INTAKE_UNKNOWN_DUPLICATE, "wflows_webhook_events_total", "class=\"unknown\",result=\"duplicate\"") \
+    M(INTAKE_UNKNOWN_UNROUTED, "wflows_webhook_events_total", "class=\"unknown\",result=\"unrouted\"") \
+    M(INTAKE_REPEATED, "wflows_webhook_events_total", "class=\"any\",result=\"repeated_in_post\"") \
+    M(POST_STORED, "wflows_webhook_posts_total", "result=\"stored\"") \
+    M(POST_SIGNATURE, "wflows_webhook_posts_total", "result=\"bad_signature\"") \
+    M(POST_NO_SECRET, "wflows_webhook_posts_total", "result=\"no_app_secret\"") \
+    M(POST_NOT_JSON, "wflows_webhook_posts_total", "result=\"not_json\"") \
+    M(POST_NOT_STORED, "wflows_webhook_posts_total", "result=\"not_stored\"")
 
 typedef enum {
 #define WF_METRIC_ID(id, name, labels) WF_METRIC_##id,
@@ -61,6 +88,10 @@ typedef enum {
 #undef WF_METRIC_ID
         WF_METRIC_COUNT
 } wf_metric_t;
+
+/* The webhook events: a row for each class, in it a counter for each wf_intake_outcome_t. */
+#define WF_METRIC_INTAKE_FIRST WF_METRIC_INTAKE_FLOW_COMPLETED_STORED
+#define WF_METRIC_INTAKE_RESULTS 3
 
 /* Route classes of requests_total and the latency histogram. */
 typedef enum {

@@ -19,6 +19,7 @@ typedef struct {
     const wf_secret_t *stripe_secrets; /* WflowsFlowStripeSecret; none: no billing */
     int stripe_secret_count;
     apr_interval_time_t billing_grace; /* WflowsFlowBillingGrace */
+    int max_accounts;               /* of a company: so many secrets are tried for a webhook that names none */
 } wf_service_conf_t;
 
 /* Everything a use case needs; one per process, shared by its threads, made by lib/runtime. */
@@ -29,6 +30,7 @@ typedef struct {
     wf_step_writer_t *writer; /* NULL outside httpd: steps are committed directly */
     wf_http_t *http;
     wf_metrics_t *metrics; /* never NULL */
+    _Atomic apr_time_t *woken_at; /* when this process last woke the outbox workers; NULL: never does */
     wf_service_conf_t conf;
 } wf_service_t;
 

@@ -24,6 +24,8 @@ static const wf_field_t fields[] = {
      "1 to 64 letters, digits, '_', '-' or '.'"},
     {"callback_webhook_url", WF_FIELD_FORM, 0, 0, 0, wf_form_is_url,
      "an http or https URL without user name"},
+    {"callback_event_types", WF_FIELD_LIST, WF_FIELD_NOT_NULL, 0, 64, wf_form_is_event_pattern,
+     "event types ('flow_completed', 'message.*', '*')"},
     {"callback_timeout", WF_FIELD_INT, WF_FIELD_NOT_NULL, 100, 60000, NULL, NULL},
     {"callback_max_retries", WF_FIELD_INT, 0, 0, 20, NULL, NULL},
     {"flow_endpoint_timeout", WF_FIELD_INT, WF_FIELD_NOT_NULL, 100, 9500, NULL, NULL},
@@ -123,6 +125,20 @@ static apr_interval_time_t overlap_of(apr_interval_time_t overlap)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
+wf_json_t *wf_account_event_types(apr_pool_t *pool, const char *text)
+{
+    wf_json_t *out = wf_json_array_make(pool);
+
+    for (text = text ? text : "flow_completed"; *text;) {
+        size_t len = strcspn(text, ", ");
+        if (len > 0) {
+            wf_json_push(out, wf_json_strn_make(pool, text, len));
+        }
+        text += len + (text[len] != '\0');
+    }
+    return out;
+}
+
 static wf_status_t row_of_new(wf_ctx_t *ctx, wf_json_t **row, const wf_account_new_t *a)
 {
     wf_json_t *out = wf_json_object_make(ctx->pool), *settings;
@@ -147,6 +163,7 @@ static wf_status_t row_of_new(wf_ctx_t *ctx, wf_json_t **row, const wf_account_n
     wf_json_set_int(out, "rate_limit_max_requests",
                     a->rate_max == -1 ? RATE_MAX_DEFAULT : a->rate_max);
     wf_json_set(out, "settings", settings);
+    wf_json_set(out, "callback_event_types", wf_account_event_types(ctx->pool, a->callback_event_types));
     if ((st = wf_fields_check(ctx, fields, FIELDS, out, 1)) == WF_OK) {
         *row = out;
     }

@@ -70,3 +70,46 @@ wf_status_t wf_cache_forget_flow(wf_ctx_t *ctx, const wf_store_t *store, const c
 {
     return wf_cache_forget(ctx, store, slug, 0, &flow_name, 1);
 }
+
+/* Each alone, one round trip for all. */
+wf_status_t wf_cache_forget_sessions(wf_ctx_t *ctx, const wf_store_t *store, const char *slug,
+                                     const apr_array_header_t *token_hashes)
+{
+    wf_redis_batch_t *batch;
+    int i;
+
+    if (!store->redis || token_hashes->nelts == 0) {
+        return WF_OK;
+    }
+    batch = wf_redis_batch(ctx, store->redis);
+    for (i = 0; i < token_hashes->nelts; i++) {
+        wf_redis_addv(batch, "DEL",
+                      WF_KEY_SESSION(ctx->pool, store->prefix, slug,
+                                     APR_ARRAY_IDX(token_hashes, i, const char *)),
+                      NULL);
+    }
+    return wf_redis_run(ctx, batch);
+}
+
+wf_status_t wf_cache_leave_sessions(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                    const char *slug, const apr_array_header_t *token_hashes)
+{
+    wf_json_t *doc = wf_json_object_make(ctx->pool), *list = wf_json_array_make(ctx->pool);
+    char id[WF_UUID_LEN + 1];
+    wf_pg_result_t *res;
+    wf_status_t st = wf_uuid_v7(ctx, id);
+    int i;
+
+    for (i = 0; i < token_hashes->nelts; i++) {
+        wf_json_push(list,
+                     wf_json_str_make(ctx->pool, APR_ARRAY_IDX(token_hashes, i, const char *)));
+    }
+    wf_json_set_str(doc, "slug", slug);
+    wf_json_set_bool(doc, "contexts", 0);
+    wf_json_set(doc, "sessions", list);
+    if (st == WF_OK) {
+        const wf_pg_param_t params[] = {company_id, id, wf_json_text(ctx->pool, doc, NULL)};
+        st = wf_store_query(ctx, &res, store, company_id, WF_SQL_OUTBOX_CACHE_ADD, params);
+    }
+    return st;
+}

@@ -49,6 +49,16 @@ int wf_form_is_url(const char *text)
     return wf_url_fault(text) == NULL;
 }
 
+int wf_form_is_event_pattern(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+    if (text[len] == '*' && (len == 0 || text[len - 1] == '.')) {
+        len++;
+    }
+    return len >= 1 && len <= 64 && text[len] == '\0';
+}
+
 /* ---- checking --------------------------------------------------------------------------- */
 
 static int is_plain_text(const wf_json_t *value, int64_t min, int64_t max)
@@ -80,6 +90,23 @@ static int is_word_of(const char *text, const char *words)
     return 0;
 }
 
+static int is_list(const wf_field_t *field, const wf_json_t *value)
+{
+    size_t n = wf_json_len(value), i;
+
+    if (wf_json_type(value) != WF_JSON_ARRAY || (int64_t)n < field->min || (int64_t)n > field->max) {
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        const wf_json_t *item = wf_json_at(value, i);
+        const char *text = wf_json_str(item);
+        if (!text || strlen(text) != wf_json_str_len(item) || !field->is(text)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static int is_good(apr_pool_t *pool, const wf_field_t *field, const wf_json_t *value)
 {
     /* Text with a NUL inside is longer than C sees: refused for every kind. */
@@ -105,6 +132,8 @@ static int is_good(apr_pool_t *pool, const wf_field_t *field, const wf_json_t *v
         }
         wf_json_text(pool, value, &len);
         return (int64_t)len <= field->max;
+    case WF_FIELD_LIST:
+        return is_list(field, value);
     case WF_FIELD_SECRET:
         return text && (int64_t)len >= field->min && (int64_t)len <= field->max;
     }
@@ -132,6 +161,10 @@ static void say_expected(wf_buf_t *out, const wf_field_t *field)
         break;
     case WF_FIELD_OBJECT:
         wf_buf_printf(out, "an object of at most %d bytes expected", (int)field->max);
+        break;
+    case WF_FIELD_LIST:
+        wf_buf_printf(out, "%d to %d of %s expected", (int)field->min, (int)field->max,
+                      field->expected);
         break;
     case WF_FIELD_SECRET:
         wf_buf_printf(out, "text of %d to %d bytes expected", (int)field->min, (int)field->max);

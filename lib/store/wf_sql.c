@@ -17,6 +17,11 @@
     " 'created_at', wflows.time_text(c.created_at),"                               \
     " 'updated_at', wflows.time_text(c.updated_at))"
 
+/* What was counted and is not yet added to the account's own row. */
+#define PENDING(column)                                                 \
+    "coalesce((select sum(p." column ") from wflows.counts_pending p"   \
+    " where p.company_id = a.company_id and p.account_id = a.id), 0)"
+
 #define ACCOUNT_JSON                                                                           \
     "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                \
     " 'phone_number', a.phone_number, 'display_name', a.display_name,"                         \
@@ -40,8 +45,9 @@
     " 'settings', a.settings, 'features', a.features,"                                         \
     " 'verification_status', a.verification_status,"                                           \
     " 'last_verified_at', wflows.time_text(a.last_verified_at),"                               \
-    " 'total_messages_sent', a.total_messages_sent,"                                           \
-    " 'total_flows_completed', a.total_flows_completed,"                                       \
+    " 'callback_event_types', a.callback_event_types,"                                         \
+    " 'total_messages_sent', a.total_messages_sent + " PENDING("messages_sent") ","            \
+    " 'total_flows_completed', a.total_flows_completed + " PENDING("flows_completed") ","      \
     " 'last_activity_at', wflows.time_text(a.last_activity_at),"                               \
     " 'created_by', a.created_by, 'updated_by', a.updated_by,"                                 \
     " 'created_at', wflows.time_text(a.created_at),"                                           \
@@ -269,11 +275,12 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
         {"account_insert",
          "insert into wflows.whatsapp_accounts as a (company_id, id, name, phone_number,"
          " display_name, phone_number_id, waba_id, access_token, app_secret, verify_token,"
-         " callback_secret, callback_webhook_url, default_flow_name, flow_endpoint_timeout,"
+         " callback_event_types, callback_secret, callback_webhook_url, default_flow_name, flow_endpoint_timeout,"
          " rate_limit_window_ms, rate_limit_max_requests, settings, is_default, status,"
          " created_by, updated_by)"
          " select $1::uuid, $2::uuid, n.name, n.phone_number, n.display_name, n.phone_number_id,"
-         " n.waba_id, n.access_token, n.app_secret, n.verify_token, n.callback_secret,"
+         " n.waba_id, n.access_token, n.app_secret, n.verify_token, n.callback_event_types,"
+         " n.callback_secret,"
          " n.callback_webhook_url, n.default_flow_name, n.flow_endpoint_timeout,"
          " n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings, n.is_default, n.status,"
          " $4, $4"
@@ -307,7 +314,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " previous_secret_until, verify_token, private_key, public_key, previous_private_key,"
          " previous_key_until, key_generated_at, callback_webhook_url, callback_secret,"
          " previous_callback_secret, previous_callback_secret_until, callback_disabled_at,"
-         " callback_timeout, callback_max_retries, default_flow_name, flow_endpoint_timeout,"
+         " callback_event_types, callback_timeout, callback_max_retries, default_flow_name, flow_endpoint_timeout,"
          " rate_limit_window_ms, rate_limit_max_requests, settings, features, is_default, status,"
          " deleted_at)"
          " = (select n.name, n.phone_number, n.display_name, n.phone_number_id, n.waba_id,"
@@ -315,7 +322,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " n.verify_token, n.private_key, n.public_key, n.previous_private_key,"
          " n.previous_key_until, n.key_generated_at, n.callback_webhook_url, n.callback_secret,"
          " n.previous_callback_secret, n.previous_callback_secret_until, n.callback_disabled_at,"
-         " n.callback_timeout, n.callback_max_retries, n.default_flow_name,"
+         " n.callback_event_types, n.callback_timeout, n.callback_max_retries, n.default_flow_name,"
          " n.flow_endpoint_timeout, n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings,"
          " n.features, n.is_default, n.status, n.deleted_at"
          " from jsonb_populate_record(a, $3::jsonb) n),"
@@ -640,6 +647,16 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " and m.created_at < wflows.us_time($2::bigint)"
          " order by m.created_at limit $3::int for update skip locked) returning id",
          3},
+
+    [WF_SQL_WEBHOOK_SECRETS] = {"webhook_secrets",
+                                "select wflows.webhook_secrets($1::uuid, $2::int)", 2},
+    [WF_SQL_INTAKE] =
+        {"intake",
+         "select i.number, i.outcome, i.token_hash from wflows.intake($1::uuid, $2::uuid,"
+         " $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],"
+         " $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],"
+         " $16::text[], $17::text[]) i",
+         17},
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

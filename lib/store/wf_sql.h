@@ -104,6 +104,8 @@ typedef enum {
     WF_SQL_MEDIA_LIST,
     WF_SQL_MEDIA_DONE,
     WF_SQL_MEDIA_EXPIRE,
+    WF_SQL_WEBHOOK_SECRETS,
+    WF_SQL_INTAKE,
 
     WF_SQL_COUNT
 } wf_sql_id_t;

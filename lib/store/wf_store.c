@@ -114,25 +114,34 @@ const char *wf_store_uuid(const char *text)
     return text && wf_uuid_is(text) ? text : NULL;
 }
 
-void wf_store_array_add(wf_buf_t *out, const char *value)
+void wf_store_array_add_slice(wf_buf_t *out, wf_slice_t value)
 {
+    const char *p = value.data, *end = p + value.len;
+
     wf_buf_putc(out, out->len == 0 ? '{' : ',');
-    if (!value) {
+    if (!p) {
         wf_buf_add(out, "NULL", 4);
         return;
     }
     wf_buf_putc(out, '"');
-    while (*value) {
-        size_t plain = strcspn(value, "\"\\");
+    while (p < end) {
+        const char *plain = p;
 
-        wf_buf_add(out, value, plain);
-        value += plain;
-        if (*value) {
+        while (p < end && *p != '"' && *p != '\\') {
+            p++;
+        }
+        wf_buf_add(out, plain, (size_t)(p - plain));
+        if (p < end) {
             wf_buf_putc(out, '\\');
-            wf_buf_putc(out, *value++);
+            wf_buf_putc(out, *p++);
         }
     }
     wf_buf_putc(out, '"');
+}
+
+void wf_store_array_add(wf_buf_t *out, const char *value)
+{
+    wf_store_array_add_slice(out, (wf_slice_t){value, value ? strlen(value) : 0});
 }
 
 const char *wf_store_array_end(wf_buf_t *out)

@@ -13,6 +13,7 @@
 #include "redis/wf_redis.h"
 #include "tenant/wf_tenant.h"
 #include "webhook/wf_billing.h"
+#include "webhook/wf_wa_event.h"
 
 /* Handles only, no data (the hints are guesses); shared by all threads of a process. */
 typedef struct {
@@ -39,7 +40,7 @@ typedef struct {
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 10 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 11 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */
@@ -120,6 +121,7 @@ typedef struct {
     const char *default_flow_name; /* NULL: none */
     int is_default;                /* the first account is the default anyway */
     const char *callback_webhook_url;
+    const char *callback_event_types; /* patterns between commas; NULL: flow_completed */
     int flow_endpoint_timeout_ms;  /* 0: 2500 */
     int64_t rate_max;              /* 0: no limit; -1: default (600 per window) */
     int64_t rate_window_ms;        /* 0: 60000 */
@@ -127,6 +129,10 @@ typedef struct {
     const char *access_token, *app_secret, *verify_token, *callback_secret;
     const char *settings;
 } wf_account_new_t;
+
+/* callback_event_types as an array, from patterns between commas or spaces; NULL text: what a company wants
+ * unless it says otherwise. They are not checked here. */
+wf_json_t *wf_account_event_types(apr_pool_t *pool, const char *text);
 
 /* `max_accounts`: the installation's limit (0: none); the company's or its plan's holds too. Errors as
  * wf_company_create. */
@@ -375,6 +381,30 @@ wf_status_t wf_error_event_save(wf_ctx_t *ctx, const wf_store_t *store, const ch
                                 const char *account_id, const char *dedup_key,
                                 const char *payload) WF_MUST_CHECK;
 
+/* ---- webhooks (wf_intake_store.c) --------------------------------------------------------------------- */
+
+/* JSON array of the secrets of the company's accounts, the default one first, `max` of them at most: id,
+ * app_secret, previous_app_secret, previous_secret_until_us, verify_token (sealed, or null). */
+wf_status_t wf_webhook_secrets_load(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                                    const char *company_id, int max) WF_MUST_CHECK;
+
+typedef enum { WF_INTAKE_STORED, WF_INTAKE_DUPLICATE, WF_INTAKE_UNROUTED } wf_intake_outcome_t;
+
+/* One event on its way in. */
+typedef struct {
+    const wf_wa_event_t *event;
+    const char *token_hash;      /* of its flow_token; NULL: it names nobody */
+    wf_intake_outcome_t outcome; /* result */
+} wf_intake_row_t;
+
+/* Stores the events of one POST and all that follows from them (sessions, responses, counters, opt-outs,
+ * health, outbox) in one transaction and one round trip. `named_account`: the id of the account that the path
+ * names, or NULL. *completed: const char *, token hashes of the sessions that are completed by it.
+ * WF_EUNAVAIL, WF_ECONFLICT: nothing is stored (or nobody knows), try again. */
+wf_status_t wf_intake_save(wf_ctx_t *ctx, apr_array_header_t **completed, const wf_store_t *store,
+                           const char *company_id, const char *named_account,
+                           wf_intake_row_t *rows, int count) WF_MUST_CHECK;
+
 /* ---- cache invalidation (wf_cache_store.c) ----------------------------------------------------------- */
 
 /* After a change: bumps the company's generation and deletes its contexts (and, with `flow_name`, that
@@ -382,6 +412,13 @@ wf_status_t wf_error_event_save(wf_ctx_t *ctx, const wf_store_t *store, const ch
 wf_status_t wf_cache_forget_company(wf_ctx_t *ctx, const wf_store_t *store, const char *slug) WF_MUST_CHECK;
 wf_status_t wf_cache_forget_flow(wf_ctx_t *ctx, const wf_store_t *store, const char *slug,
                                  const char *flow_name) WF_MUST_CHECK;
+/* Deletes cached sessions (token hashes, const char *). WF_EUNAVAIL when Redis did not do it: then leave them to
+ * the outbox worker. Until it has, the commit of a step finds out that its session is not what the cache says. */
+wf_status_t wf_cache_forget_sessions(wf_ctx_t *ctx, const wf_store_t *store, const char *slug,
+                                     const apr_array_header_t *token_hashes) WF_MUST_CHECK;
+wf_status_t wf_cache_leave_sessions(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                    const char *slug,
+                                    const apr_array_header_t *token_hashes) WF_MUST_CHECK;
 
 /* ---- what wflowsctl doctor looks at (wf_doctor_store.c) ------------------------------------------------ */
 

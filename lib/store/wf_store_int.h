@@ -27,6 +27,7 @@ const char *wf_store_uuid(const char *text);
 /* A text[] parameter in PostgreSQL's text form: begun with an empty buffer, one call for each value
  * (NULL is SQL NULL), then the end, which answers NULL where the buffer's maximum was too small. */
 void wf_store_array_add(wf_buf_t *out, const char *value);
+void wf_store_array_add_slice(wf_buf_t *out, wf_slice_t value); /* without NUL */
 const char *wf_store_array_end(wf_buf_t *out);
 
 /* ---- one change (wf_change.c) ----------------------------------------------------------- */
@@ -86,6 +87,7 @@ typedef enum {
     WF_FIELD_WORD,   /* one of the words in `expected` */
     WF_FIELD_INT,    /* min to max */
     WF_FIELD_OBJECT, /* of at most max bytes of text */
+    WF_FIELD_LIST,   /* min to max texts, each one that `is` accepts */
     WF_FIELD_SECRET  /* min to max bytes */
 } wf_field_kind_t;
 
@@ -121,6 +123,7 @@ wf_status_t wf_fields_object(wf_ctx_t *ctx, wf_json_t **out, const char *name,
 int wf_form_is_meta_id(const char *text); /* 5 to 20 digits */
 int wf_form_is_phone(const char *text);
 int wf_form_is_email(const char *text);
+int wf_form_is_event_pattern(const char *text); /* "a.type", "prefix.*" or "*" */
 int wf_form_is_url(const char *text); /* http(s), no user name, no space */
 
 /* ---- keys and cache --------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 
 #define OVERLAP_DEFAULT apr_time_from_sec(24 * 3600)
 
-typedef enum { FIELD_TEXT, FIELD_SECRET, FIELD_MS } field_kind_t;
+typedef enum { FIELD_TEXT, FIELD_LIST, FIELD_SECRET, FIELD_MS } field_kind_t;
 
 /* Option -> member of the record. */
 static const struct {
@@ -20,6 +20,7 @@ static const struct {
     {"status", "status", FIELD_TEXT},
     {"default-flow", "default_flow_name", FIELD_TEXT},
     {"callback-url", "callback_webhook_url", FIELD_TEXT},
+    {"callback-events", "callback_event_types", FIELD_LIST},
     {"flow-timeout", "flow_endpoint_timeout", FIELD_MS},
     {"app-secret", "app_secret", FIELD_SECRET},
     {"access-token", "access_token", FIELD_SECRET},
@@ -38,6 +39,7 @@ static const struct {
         {"access-token", 0, WFC_SECRET, 0, "SOURCE", "for Meta's Graph API"},                        \
         {"callback-url", 0, WFC_TEXT, 0, "URL", "the company's own system"},                         \
         {"callback-secret", 0, WFC_SECRET, 0, "SOURCE", "signs what is sent there"},                 \
+        {"callback-events", 0, WFC_TEXT, 0, "TYPES", "told of: a type, prefix.* or *, with commas"},    \
         {"rate-limit", 0, WFC_TEXT, 0, "N/WINDOW", "e.g. 600/60s, or off"},                          \
         {"flow-timeout", 0, WFC_TEXT, 0, "DURATION", "for the company's backend, else 2500ms"},      \
     {                                                                                                \
@@ -108,6 +110,7 @@ static wf_status_t new_from_options(wfc_t *c, wf_account_new_t *out)
     out->default_flow_name = wfc_opt(c, "default-flow");
     out->is_default = wfc_flag(c, "default");
     out->callback_webhook_url = wfc_opt(c, "callback-url");
+    out->callback_event_types = wfc_opt(c, "callback-events");
     out->flow_endpoint_timeout_ms = (int)apr_time_as_msec(
         timeout > apr_time_from_sec(3600) ? apr_time_from_sec(3600) : timeout);
     out->settings = settings ? wf_json_text(c->pool, settings, NULL) : NULL;
@@ -182,6 +185,11 @@ static wf_status_t add_field(wfc_t *c, wf_json_t *set, size_t i)
                     !text   ? NULL
                     : *text ? wf_json_str_make(c->pool, text)
                             : wf_json_null_make(c->pool));
+        break;
+    case FIELD_LIST:
+        if (wfc_opt(c, fields[i].option)) {
+            wf_json_set(set, fields[i].member, wf_account_event_types(c->pool, wfc_opt(c, fields[i].option)));
+        }
         break;
     case FIELD_SECRET:
         st = wfc_secret_opt(c, &text, fields[i].option);
