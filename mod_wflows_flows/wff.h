@@ -22,6 +22,7 @@ extern module AP_MODULE_DECLARE_DATA wflows_flows_module;
 #define WFF_SERVER_MEMBERS(M)                        \
     M(apr_interval_time_t, repeat_window, WFF_UNSET) \
     M(apr_array_header_t *, callback_allow, NULL)    \
+    M(int64_t, outbox_workers, WFF_UNSET)            \
     M(apr_interval_time_t, billing_grace, WFF_UNSET) \
     M(apr_array_header_t *, stripe_secrets, NULL)
 
@@ -50,6 +51,7 @@ void *wff_server_conf_merge(apr_pool_t *pool, void *base, void *add);
 /* What the operator said, or the default. */
 size_t wff_body_max(const request_rec *r);
 apr_interval_time_t wff_timeout(const request_rec *r);
+int wff_outbox_workers(server_rec *s);
 
 /* ---- mod_wflows_tenant, which this module cannot do without (wff_tenant.c)
  * ------------------------------------ */
@@ -83,5 +85,14 @@ int wff_stripe(request_rec *r, const wfm_request_t *req);
  * ---------------------------------------------------------------------------- */
 
 int wff_webhook(request_rec *r, const wfm_request_t *req);
+
+/* ---- background work (wff_watchdog.c)
+ * -------------------------------------------------------------------------- */
+
+/* check_config: OK, or says that mod_watchdog is missing. */
+int wff_watchdog_check(server_rec *s);
+/* Registers the workers with mod_watchdog. */
+int wff_watchdog_post_config(apr_pool_t *pconf, server_rec *s);
+void wff_watchdog_child_init(apr_pool_t *pchild, server_rec *s);
 
 #endif

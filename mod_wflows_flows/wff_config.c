@@ -11,6 +11,7 @@ APLOG_USE_MODULE(wflows_flows);
 /* 10 MiB as Meta allows; Meta gives up after 10 s (WHATSAPP.md 1.15). */
 #define BODY_MAX_DEFAULT (10 * 1024 * 1024)
 #define TIMEOUT_DEFAULT (8 * SEC)
+#define OUTBOX_WORKERS_DEFAULT 1
 
 /* ---- create, merge
  * ------------------------------------------------------------------------------------- */
@@ -71,6 +72,13 @@ apr_interval_time_t wff_timeout(const request_rec *r)
     return timeout == WFF_UNSET ? TIMEOUT_DEFAULT : timeout;
 }
 
+int wff_outbox_workers(server_rec *s)
+{
+    const wff_server_conf_t *conf = ap_get_module_config(s->module_config, &wflows_flows_module);
+
+    return conf->outbox_workers == WFF_UNSET ? OUTBOX_WORKERS_DEFAULT : (int)conf->outbox_workers;
+}
+
 /* ---- setters
  * --------------------------------------------------------------------------------------------- */
 
@@ -100,6 +108,15 @@ static const char *set_repeat_window(cmd_parms *cmd, void *dir, const char *text
 
     return message ? message
                    : wfm_conf_duration(cmd, &server_conf(cmd)->repeat_window, text, &range);
+}
+
+static const char *set_outbox_workers(cmd_parms *cmd, void *dir, const char *text)
+{
+    static const wfm_range_t range = {0, 8, "1"};
+    const char *message = wfm_conf_main_only(cmd);
+
+    return message ? message
+                   : wfm_conf_int(cmd, &server_conf(cmd)->outbox_workers, text, &range);
 }
 
 static const char *add_callback_allow(cmd_parms *cmd, void *dir, const char *cidr)
@@ -162,6 +179,8 @@ const command_rec wff_commands[] = {
                   "how long a repeated flow request gets the same answer"),
     AP_INIT_ITERATE(WFF_CALLBACK_ALLOW, add_callback_allow, NULL, RSRC_CONF,
                     "private networks that companies' own servers may be in"),
+    AP_INIT_TAKE1(WFF_OUTBOX_WORKERS, set_outbox_workers, NULL, RSRC_CONF,
+                  "threads of this server that deliver callbacks; 0: another server does"),
     AP_INIT_TAKE1(WFF_STRIPE_SECRET, add_stripe_secret, NULL, RSRC_CONF,
                   "where a signing secret of Stripe's webhook is: file:/path, env:NAME or exec:/path"),
     AP_INIT_TAKE1(WFF_BILLING_GRACE, set_billing_grace, NULL, RSRC_CONF,

@@ -6,6 +6,7 @@
 #define WFF_TIMEOUT "WflowsFlowTimeout"
 #define WFF_REPEAT_WINDOW "WflowsFlowRepeatWindow"
 #define WFF_CALLBACK_ALLOW "WflowsFlowCallbackAllow"
+#define WFF_OUTBOX_WORKERS "WflowsFlowOutboxWorkers"
 #define WFF_STRIPE_SECRET "WflowsFlowStripeSecret"
 #define WFF_BILLING_GRACE "WflowsFlowBillingGrace"
 

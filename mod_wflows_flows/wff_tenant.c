@@ -25,6 +25,9 @@ int wff_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
                                         "builds: install both from one");
         return !OK;
     }
+    if (wff_watchdog_check(s) != OK) {
+        return !OK;
+    }
     return wff_stripe_secrets_load(ptemp, conf_get(WFM_ABI, s),
                                    ap_get_module_config(s->module_config, &wflows_flows_module), 1);
 }
@@ -45,7 +48,11 @@ int wff_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
-    return wff_stripe_secrets_load(pconf, conf, own, 0) == OK ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    if (wff_stripe_secrets_load(pconf, conf, own, 0) != OK) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    /* Where nobody uses wflows there is nothing to do. */
+    return conf->db_conninfo ? wff_watchdog_post_config(pconf, s) : OK;
 }
 
 const wf_runtime_t *wff_runtime(void)

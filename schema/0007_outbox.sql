@@ -56,10 +56,13 @@ $$;
 create function wflows.outbox_ripen(p_consumer text) returns void
 language plpgsql
 as $$
+declare
+    -- A variable: the index is not searched for what a volatile function says.
+    v_now timestamptz := clock_timestamp();
 begin
     with lost as (
         select o.company_id, o.id from wflows.outbox o
-        where o.consumer = p_consumer and o.status = 'leased' and o.lease_until < clock_timestamp()
+        where o.consumer = p_consumer and o.status = 'leased' and o.lease_until < v_now
         order by o.lease_until limit 256 for update skip locked)
     update wflows.outbox o
     set status = 'pending', due = true, lease_until = null, lease_owner = null
@@ -67,7 +70,7 @@ begin
     with ripe as (
         select o.company_id, o.id from wflows.outbox o
         where o.consumer = p_consumer and o.status = 'pending' and not o.due
-          and o.next_attempt_at <= clock_timestamp()
+          and o.next_attempt_at <= v_now
         order by o.next_attempt_at limit 256 for update skip locked)
     update wflows.outbox o set due = true
     from ripe r where o.company_id = r.company_id and o.id = r.id;
@@ -97,6 +100,7 @@ declare
     v_wrapped boolean := p_after_company = v_nil;
     v_left int := p_max;
     v_taken int;
+    v_now timestamptz := clock_timestamp();
 begin
     if coalesce(current_setting('app.tenant_id', true), '') <> '' then
         raise exception 'a claim is of no company' using errcode = 'insufficient_privilege';
@@ -128,12 +132,12 @@ begin
             with picked as (
                 select o.id from wflows.outbox o
                 where o.consumer = p_consumer and o.company_id = v_company and o.endpoint = v_endpoint
-                  and o.status = 'pending' and o.due and o.next_attempt_at <= clock_timestamp()
+                  and o.status = 'pending' and o.due and o.next_attempt_at <= v_now
                 order by o.next_attempt_at limit least(p_per_endpoint, v_left)
                 for update skip locked)
             update wflows.outbox o
             set status = 'leased', lease_owner = p_lease,
-                lease_until = clock_timestamp() + interval '1 millisecond'
+                lease_until = v_now + interval '1 millisecond'
                     * greatest(p_lease_ms, coalesce(v_how.timeout_ms, 0) + 30000)
             from picked p
             where o.company_id = v_company and o.id = p.id

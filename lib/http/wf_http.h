@@ -50,5 +50,36 @@ typedef struct {
  * WF_EUNAVAIL (connect, timeout, breaker open, reply over the limit). */
 wf_status_t wf_http_send(wf_ctx_t *ctx, wf_http_reply_t *out, wf_http_t *http,
                          const wf_http_request_t *request) WF_MUST_CHECK;
+const wf_http_guard_t *wf_http_guard(const wf_http_t *http);
+
+/* Many requests at once over curl's multi interface, with its own connections. Used by one thread at a
+ * time, but for wf_http_multi_wake. Names are looked up by libcurl's own threads, so that a slow name
+ * server holds up nobody else. No breaker: the caller knows its endpoints better. */
+typedef struct wf_http_multi_t wf_http_multi_t;
+typedef struct {
+    const wf_http_guard_t *guard;
+    size_t reply_max;   /* bytes of a reply body that are kept; the rest is not */
+    int connections_max; /* kept open for reuse */
+} wf_http_multi_conf_t;
+wf_status_t wf_http_multi_make(wf_ctx_t *ctx, wf_http_multi_t **out, apr_pool_t *pool,
+                               const wf_http_multi_conf_t *conf) WF_MUST_CHECK;
+/* `ctx`, `request` and what they point to must stay until the request is done. After WF_OK it comes back
+ * from wf_http_multi_next exactly once; expected failures: WF_EINVALID, WF_EUNAVAIL (no time left). */
+wf_status_t wf_http_multi_start(wf_ctx_t *ctx, wf_http_multi_t *multi,
+                                const wf_http_request_t *request, void *baton) WF_MUST_CHECK;
+
+typedef struct {
+    void *baton;
+    wf_status_t status; /* as wf_http_send; why is in the ctx of the request */
+    wf_http_reply_t reply;
+} wf_http_done_t;
+/* Moves all on as far as goes without waiting; 1 and one that is done, or 0. */
+int wf_http_multi_next(wf_http_done_t *out, wf_http_multi_t *multi);
+/* Until something may be moved on, `fd` (-1: none) can be read, somebody wakes it or the time is over. */
+void wf_http_multi_wait(wf_http_multi_t *multi, int fd, apr_interval_time_t timeout);
+void wf_http_multi_wake(wf_http_multi_t *multi);
+/* Breaks off what is on its way; none of it comes back. Also done when the pool goes. */
+void wf_http_multi_abandon(wf_http_multi_t *multi);
+
 
 #endif

@@ -5,6 +5,7 @@
 #include "http/wf_http.h"
 
 #include <apr_thread_mutex.h>
+#include <curl/curl.h>
 #include <sys/socket.h>
 
 /* ---- wf_http_guard.c ---- */
@@ -32,5 +33,39 @@ void wf_http_breaker_succeeded(wf_http_breakers_t *breakers, const char *endpoin
 void wf_http_breaker_failed(wf_http_breakers_t *breakers, const char *endpoint);
 /* It never came to a proof: a probe is left to the next caller. */
 void wf_http_breaker_left(wf_http_breakers_t *breakers, const char *endpoint);
+
+/* ---- wf_http_exchange.c ---- */
+
+/* One request on its way over one easy handle: what every request of ours has in common, whoever drives
+ * the handle. */
+typedef struct {
+    wf_ctx_t *ctx; /* and the memory of all it keeps */
+    const wf_http_guard_t *guard;
+    const wf_http_request_t *request;
+    int keeps_first; /* of a longer reply the first bytes are kept; else such a reply fails */
+    const char *endpoint;
+    apr_interval_time_t timeout;
+    apr_time_t started;
+    CURL *curl;
+    struct curl_slist *header_list;
+    wf_buf_t body;
+    apr_table_t *headers;
+    size_t header_bytes, dropped;
+    int is_refused; /* the guard refused an address */
+    int is_tried;   /* an allowed one was tried */
+    int is_too_big;
+    char error[CURL_ERROR_SIZE];
+} wf_http_exchange_t;
+
+int wf_http_is_token(const char *text);
+/* `guard` and `request` are set by the caller; sets endpoint and timeout. WF_EINVALID, WF_EUNAVAIL (no
+ * time left). */
+wf_status_t wf_http_exchange_check(wf_ctx_t *ctx, wf_http_exchange_t *x) WF_MUST_CHECK;
+/* Everything is set on the handle; after a failure the caller frees the header list. */
+wf_status_t wf_http_exchange_begin(wf_http_exchange_t *x, CURL *curl,
+                                   size_t reply_max) WF_MUST_CHECK;
+/* The outcome; frees what the handle needed. As wf_http_send. */
+wf_status_t wf_http_exchange_end(wf_http_reply_t *out, wf_http_exchange_t *x,
+                                 CURLcode code) WF_MUST_CHECK;
 
 #endif

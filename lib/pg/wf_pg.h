@@ -98,6 +98,18 @@ wf_pg_result_t *wf_pg_pipe_result(const wf_pg_pipe_t *pipe, int index);
 /* A script of several statements (a migration file), as it stands, in the open transaction. */
 wf_status_t wf_pg_exec_script(wf_ctx_t *ctx, wf_pg_conn_t *conn, const char *sql) WF_MUST_CHECK;
 
+/* A connection of its own, outside the pool, that hears notifications. Used by one thread at a time;
+ * closed with `pool`. `listen` is the LISTEN statement. */
+typedef struct wf_pg_listener_t wf_pg_listener_t;
+wf_pg_listener_t *wf_pg_listener_make(apr_pool_t *pool, wf_pg_t *pg, const wf_pg_stmt_t *listen);
+/* Connects where it is not connected. What was notified before is not heard: look once after it.
+ * Expected failure: WF_EUNAVAIL. */
+wf_status_t wf_pg_listener_open(wf_ctx_t *ctx, wf_pg_listener_t *listener) WF_MUST_CHECK;
+/* To wait on for reading; -1: not connected. */
+int wf_pg_listener_fd(const wf_pg_listener_t *listener);
+/* Without waiting: 1 if anything was notified since the last call. Finds out when the connection is lost. */
+int wf_pg_listener_heard(wf_pg_listener_t *listener);
+
 typedef struct {
     wf_pool_stats_t pool;
     uint64_t round_trips, failures;

@@ -39,6 +39,22 @@ static const struct {
 };
 
 static const struct {
+    const char *name, *labels;
+} gauges[WF_GAUGE_COUNT] = {
+#define GAUGE_ROW(id, name, labels) {name, labels},
+    WF_GAUGES(GAUGE_ROW)
+#undef GAUGE_ROW
+};
+
+static const struct {
+    const char *name, *help;
+} histograms[WF_HISTOGRAM_COUNT] = {
+#define HISTOGRAM_ROW(id, name, help) {name, help},
+    WF_HISTOGRAMS(HISTOGRAM_ROW)
+#undef HISTOGRAM_ROW
+};
+
+static const struct {
     const char *name, *help;
 } helps[] = {
     {"wflows_crypto_failures_total", "Requests refused by the cryptography, by reason."},
@@ -56,6 +72,9 @@ static const struct {
     {"wflows_webhook_posts_total", "Webhook requests of WhatsApp, by result."},
     {"wflows_backend_requests_total", "Exchanges asked of the companies' own servers, by result."},
     {"wflows_billing_events_total", "Events of Stripe's, by what became of them."},
+    {"wflows_callback_attempts_total", "Attempts at delivering callbacks, by result."},
+    {"wflows_outbox_depth", "Outbox rows that are not finished."},
+    {"wflows_outbox_oldest_seconds", "How long the oldest that is due has been due."},
 };
 
 static uint64_t get(const _Atomic uint64_t *value)
@@ -68,22 +87,35 @@ static void add(_Atomic uint64_t *value, uint64_t n)
     atomic_fetch_add_explicit(value, n, memory_order_relaxed);
 }
 
+static int bucket_of(apr_interval_time_t *took)
+{
+    int bucket = 0;
+
+    if (*took < 0) {
+        *took = 0; /* the clock was set back */
+    }
+    while (bucket < WF_METRIC_BUCKETS && *took > bounds[bucket].us) {
+        bucket++;
+    }
+    return bucket;
+}
+
+void wf_metrics_observe(wf_metrics_t *m, wf_histogram_t id, apr_interval_time_t took)
+{
+    add(&m->histograms[id][bucket_of(&took)], 1);
+    add(&m->histogram_us[id], (uint64_t)took);
+}
+
 void wf_metrics_request(wf_metrics_t *m, wf_route_t route, int http_status,
                         apr_interval_time_t took)
 {
-    int status = 0, bucket = 0;
+    int status = 0, bucket = bucket_of(&took);
 
     if ((unsigned)route >= WF_ROUTE_COUNT) {
         route = WF_ROUTE_OTHER;
     }
-    if (took < 0) {
-        took = 0; /* the clock was set back */
-    }
     while (status < WF_METRIC_STATUSES - 1 && statuses[status] != http_status) {
         status++;
-    }
-    while (bucket < WF_METRIC_BUCKETS && took > bounds[bucket].us) {
-        bucket++;
     }
     add(&m->requests[route][status], 1);
     add(&m->buckets[route][bucket], 1);
@@ -115,20 +147,30 @@ static const char *help_of(const char *name)
     return "";
 }
 
+/* *last: the name whose HELP and TYPE were written before. */
+static void format_value(wf_buf_t *out, const char **last, const char *name, const char *labels,
+                         const char *type, uint64_t value)
+{
+    if (strcmp(name, *last) != 0) {
+        wf_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help_of(name), name, type);
+        *last = name;
+    }
+    wf_buf_printf(out, "%s%s%s%s %" APR_UINT64_T_FMT "\n", name, *labels ? "{" : "", labels,
+                  *labels ? "}" : "", value);
+}
+
 static void format_counters(wf_buf_t *out, const wf_metrics_t *m)
 {
     const char *last = "";
     int i;
 
     for (i = 0; i < WF_METRIC_COUNT; i++) {
-        const char *name = counters[i].name, *labels = counters[i].labels;
-
-        if (strcmp(name, last) != 0) {
-            wf_buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help_of(name), name);
-            last = name;
-        }
-        wf_buf_printf(out, "%s%s%s%s %" APR_UINT64_T_FMT "\n", name, *labels ? "{" : "", labels,
-                      *labels ? "}" : "", get(&m->counters[i]));
+        format_value(out, &last, counters[i].name, counters[i].labels, "counter",
+                     get(&m->counters[i]));
+    }
+    for (i = 0; i < WF_GAUGE_COUNT; i++) {
+        format_value(out, &last, gauges[i].name, gauges[i].labels, "gauge",
+                     (uint64_t)atomic_load_explicit(&m->gauges[i], memory_order_relaxed));
     }
 }
 
@@ -158,27 +200,27 @@ static void format_requests(wf_buf_t *out, const wf_metrics_t *m)
 }
 
 /* The sums are of the buckets as read here, so that the histogram agrees with itself while it is
- * counted on. */
-static void format_histogram(wf_buf_t *out, const wf_metrics_t *m, int route)
+ * counted on. `labels` is empty or ends with a comma. */
+static void format_histogram(wf_buf_t *out, const char *name, const char *labels,
+                             const _Atomic uint64_t *buckets, const _Atomic uint64_t *us)
 {
+    const char *whole = "";
     uint64_t sum = 0;
     int i;
 
     for (i = 0; i < WF_METRIC_BUCKETS; i++) {
-        sum += get(&m->buckets[route][i]);
-        wf_buf_printf(out,
-                      "wflows_request_duration_seconds_bucket{route=\"%s\",le=\"%s\"} "
-                      "%" APR_UINT64_T_FMT "\n",
-                      routes[route], bounds[i].seconds, sum);
+        sum += get(&buckets[i]);
+        wf_buf_printf(out, "%s_bucket{%sle=\"%s\"} %" APR_UINT64_T_FMT "\n", name, labels,
+                      bounds[i].seconds, sum);
     }
-    sum += get(&m->buckets[route][WF_METRIC_BUCKETS]);
-    wf_buf_printf(out,
-                  "wflows_request_duration_seconds_bucket{route=\"%s\",le=\"+Inf\"} "
-                  "%" APR_UINT64_T_FMT "\n"
-                  "wflows_request_duration_seconds_sum{route=\"%s\"} %.6f\n"
-                  "wflows_request_duration_seconds_count{route=\"%s\"} %" APR_UINT64_T_FMT "\n",
-                  routes[route], sum, routes[route],
-                  (double)get(&m->duration_us[route]) / APR_USEC_PER_SEC, routes[route], sum);
+    sum += get(&buckets[WF_METRIC_BUCKETS]);
+    wf_buf_printf(out, "%s_bucket{%sle=\"+Inf\"} %" APR_UINT64_T_FMT "\n", name, labels, sum);
+    if (*labels) {
+        whole = apr_pstrcat(out->pool, "{", apr_pstrndup(out->pool, labels, strlen(labels) - 1),
+                            "}", NULL);
+    }
+    wf_buf_printf(out, "%s_sum%s %.6f\n%s_count%s %" APR_UINT64_T_FMT "\n", name, whole,
+                  (double)get(us) / APR_USEC_PER_SEC, name, whole, sum);
 }
 
 /* Of the runs on this server: which of several runs a job is chance. */
@@ -208,17 +250,31 @@ static void format_jobs(wf_buf_t *out, const wf_metrics_t *m)
     }
 }
 
-void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m)
+static void format_requests_histogram(wf_buf_t *out, const wf_metrics_t *m)
 {
     int route;
 
-    format_requests(out, m);
     wf_buf_puts(out,
                 "# HELP wflows_request_duration_seconds Time from the request line to the last "
                 "byte handed to the network.\n"
                 "# TYPE wflows_request_duration_seconds histogram\n");
     for (route = 0; route < WF_ROUTE_COUNT; route++) {
-        format_histogram(out, m, route);
+        format_histogram(out, "wflows_request_duration_seconds",
+                         apr_pstrcat(out->pool, "route=\"", routes[route], "\",", NULL),
+                         m->buckets[route], &m->duration_us[route]);
+    }
+}
+
+void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m)
+{
+    int i;
+
+    format_requests(out, m);
+    format_requests_histogram(out, m);
+    for (i = 0; i < WF_HISTOGRAM_COUNT; i++) {
+        wf_buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", histograms[i].name,
+                      histograms[i].help, histograms[i].name);
+        format_histogram(out, histograms[i].name, "", m->histograms[i], &m->histogram_us[i]);
     }
     format_counters(out, m);
     format_jobs(out, m);

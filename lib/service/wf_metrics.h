@@ -80,7 +80,27 @@
     M(POST_SIGNATURE, "wflows_webhook_posts_total", "result=\"bad_signature\"") \
     M(POST_NO_SECRET, "wflows_webhook_posts_total", "result=\"no_app_secret\"") \
     M(POST_NOT_JSON, "wflows_webhook_posts_total", "result=\"not_json\"") \
-    M(POST_NOT_STORED, "wflows_webhook_posts_total", "result=\"not_stored\"")
+    M(POST_NOT_STORED, "wflows_webhook_posts_total", "result=\"not_stored\"") \
+    M(CALLBACK_DELIVERED, "wflows_callback_attempts_total", "result=\"delivered\"")                \
+    M(CALLBACK_FAILED, "wflows_callback_attempts_total", "result=\"failed\"")                      \
+    M(CALLBACK_DEAD, "wflows_callback_attempts_total", "result=\"dead\"")                          \
+    M(CALLBACK_GONE, "wflows_callback_attempts_total", "result=\"gone\"")                          \
+    M(CALLBACK_LOST, "wflows_callback_attempts_total", "result=\"lease_lost\"")
+
+/* What is so and so much now, as somebody last found it. */
+#define WF_GAUGES(M)                                                                               \
+    M(CALLBACK_DEPTH, "wflows_outbox_depth", "consumer=\"callback\"")                              \
+    M(MEDIA_DEPTH, "wflows_outbox_depth", "consumer=\"media\"")                                    \
+    M(CACHE_DEPTH, "wflows_outbox_depth", "consumer=\"cache\"")                                    \
+    M(CALLBACK_AGE, "wflows_outbox_oldest_seconds", "consumer=\"callback\"")                       \
+    M(MEDIA_AGE, "wflows_outbox_oldest_seconds", "consumer=\"media\"")                             \
+    M(CACHE_AGE, "wflows_outbox_oldest_seconds", "consumer=\"cache\"")
+
+/* Durations beside those of requests. */
+#define WF_HISTOGRAMS(M)                                                                           \
+    M(CALLBACK_DELAY, "wflows_callback_delay_seconds",                                             \
+      "From the stored event to the receiver's answer, of what was delivered.")                    \
+    M(CALLBACK_ATTEMPT, "wflows_callback_attempt_seconds", "How long an attempt took.")
 
 typedef enum {
 #define WF_METRIC_ID(id, name, labels) WF_METRIC_##id,
@@ -92,6 +112,20 @@ typedef enum {
 /* The webhook events: a row for each class, in it a counter for each wf_intake_outcome_t. */
 #define WF_METRIC_INTAKE_FIRST WF_METRIC_INTAKE_FLOW_COMPLETED_STORED
 #define WF_METRIC_INTAKE_RESULTS 3
+
+typedef enum {
+#define WF_GAUGE_ID(id, name, labels) WF_GAUGE_##id,
+    WF_GAUGES(WF_GAUGE_ID)
+#undef WF_GAUGE_ID
+        WF_GAUGE_COUNT
+} wf_gauge_t;
+
+typedef enum {
+#define WF_HISTOGRAM_ID(id, name, help) WF_HISTOGRAM_##id,
+    WF_HISTOGRAMS(WF_HISTOGRAM_ID)
+#undef WF_HISTOGRAM_ID
+        WF_HISTOGRAM_COUNT
+} wf_histogram_t;
 
 /* Route classes of requests_total and the latency histogram. */
 typedef enum {
@@ -127,6 +161,9 @@ typedef struct {
     struct {
         _Atomic uint64_t ok, failed, rows, finished_s; /* the last one: Unix seconds */
     } jobs[WF_JOB_COUNT];
+    _Atomic int64_t gauges[WF_GAUGE_COUNT];
+    _Atomic uint64_t histograms[WF_HISTOGRAM_COUNT][WF_METRIC_BUCKETS + 1];
+    _Atomic uint64_t histogram_us[WF_HISTOGRAM_COUNT];
 } wf_metrics_t;
 
 static inline void wf_metric_add(wf_metrics_t *m, wf_metric_t id, uint64_t n)
@@ -134,6 +171,12 @@ static inline void wf_metric_add(wf_metrics_t *m, wf_metric_t id, uint64_t n)
     atomic_fetch_add_explicit(&m->counters[id], n, memory_order_relaxed);
 }
 
+static inline void wf_gauge_set(wf_metrics_t *m, wf_gauge_t id, int64_t n)
+{
+    atomic_store_explicit(&m->gauges[id], n, memory_order_relaxed);
+}
+
+void wf_metrics_observe(wf_metrics_t *m, wf_histogram_t id, apr_interval_time_t took);
 /* Counts a finished request. */
 void wf_metrics_request(wf_metrics_t *m, wf_route_t route, int http_status, apr_interval_time_t took);
 const char *wf_job_name(wf_job_t job);

@@ -225,6 +225,11 @@ wf_status_t wf_outbox_wake(wf_ctx_t *ctx, const wf_store_t *store)
     return wf_store_query_plain(ctx, &res, store, WF_SQL_OUTBOX_WAKE, NULL);
 }
 
+wf_pg_listener_t *wf_outbox_listener_make(apr_pool_t *pool, const wf_store_t *store)
+{
+    return wf_pg_listener_make(pool, store->pg, wf_sql(WF_SQL_OUTBOX_LISTEN));
+}
+
 wf_status_t wf_outbox_depth(wf_ctx_t *ctx, wf_outbox_depth_t *out, const wf_store_t *store,
                             const char *consumer)
 {

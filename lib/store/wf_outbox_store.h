@@ -81,6 +81,8 @@ wf_status_t wf_outbox_release(wf_ctx_t *ctx, const wf_store_t *store,
 /* Tells the workers of all servers that there is something to do. After the producer's commit, never in
  * its transaction: a notification takes a lock of the whole database at commit. The caller throttles. */
 wf_status_t wf_outbox_wake(wf_ctx_t *ctx, const wf_store_t *store) WF_MUST_CHECK;
+/* What hears it. */
+wf_pg_listener_t *wf_outbox_listener_make(apr_pool_t *pool, const wf_store_t *store);
 
 typedef struct {
     int64_t depth;            /* pending and leased; "100000" or more is at least that */

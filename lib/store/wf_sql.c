@@ -106,6 +106,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
                             "select pg_catalog.set_config('synchronous_commit', 'off', true),"
                             " pg_catalog.pg_notify('wflows_outbox', '')",
                             0},
+    [WF_SQL_OUTBOX_LISTEN] = {"outbox_listen", "listen wflows_outbox", 0},
     [WF_SQL_OUTBOX_DEPTH] = {"outbox_depth",
                              "select d.depth, d.oldest_due_us from wflows.outbox_depth($1) d", 1},
 

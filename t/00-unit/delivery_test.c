@@ -1,4 +1,5 @@
 #include "webhook/wf_delivery.h"
+#include "webhook/wf_delivery_schedule.h"
 #include "wf_test.h"
 
 #include <string.h>
@@ -169,6 +170,69 @@ START_TEST(what_cannot_be_signed_is_refused)
 }
 END_TEST
 
+START_TEST(retries_follow_the_schedule_and_then_end)
+{
+    static const int seconds[] = {5, 300, 1800, 7200, 18000, 36000, 36000};
+    wf_delivery_attempt_t a = {.status = 500, .max_retries = -1};
+    apr_interval_time_t wait;
+
+    for (a.attempts = 1; a.attempts <= 7; a.attempts++) {
+        apr_interval_time_t step = apr_time_from_sec(seconds[a.attempts - 1]);
+
+        a.random = 0;
+        ck_assert_int_eq(wf_delivery_judge(&wait, &a), WF_DELIVERY_RETRY);
+        ck_assert(wait == step * 4 / 5);
+        a.random = 0xffff;
+        ck_assert_int_eq(wf_delivery_judge(&wait, &a), WF_DELIVERY_RETRY);
+        ck_assert(wait == step * 6 / 5);
+    }
+    ck_assert_int_eq(wf_delivery_judge(&wait, &a), WF_DELIVERY_DEAD);
+    a = (wf_delivery_attempt_t){.attempts = 1, .max_retries = 0};
+    ck_assert_int_eq(wf_delivery_judge(&wait, &a), WF_DELIVERY_DEAD);
+    a.status = 410;
+    ck_assert_int_eq(wf_delivery_judge(&wait, &a), WF_DELIVERY_GONE);
+    a.status = 204;
+    ck_assert_int_eq(wf_delivery_judge(&wait, &a), WF_DELIVERY_DONE);
+}
+END_TEST
+
+START_TEST(retry_after_is_seconds_or_a_date_and_clamped)
+{
+    static const struct {
+        const char *text;
+        int seconds; /* 0: cannot be read */
+    } rows[] = {{"120", 120},
+                {" 7", 7},
+                {"0", 1},
+                {"99999999999999999999", 43200},
+                {"Thu, 25 Feb 2021 15:02:10 GMT", 3600},
+                {"Thu, 25 Feb 2020 15:02:10 GMT", 1},
+                {"-5", 0},
+                {"soon", 0},
+                {"", 0},
+                {NULL, 0}};
+    apr_interval_time_t wait;
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int got = wf_delivery_retry_after(&wait, rows[i].text, apr_time_from_sec(1614261730));
+
+        ck_assert_msg(got == (rows[i].seconds > 0), "%s", rows[i].text);
+        ck_assert_msg(!got || wait == apr_time_from_sec(rows[i].seconds), "%s", rows[i].text);
+    }
+}
+END_TEST
+
+START_TEST(kept_replies_hold_no_secret)
+{
+    static const char *const words[] = {"abc", "abcdef", NULL, ""};
+    wf_slice_t kept = wf_delivery_redact(test_pool, "x abcdef abc ab", 15, words, 4, 100);
+
+    ck_assert_str_eq(kept.data, "x [redacted] [redacted] ab");
+    ck_assert_uint_eq(wf_delivery_redact(test_pool, "0123456789", 10, words, 4, 4).len, 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("delivery");
@@ -180,5 +244,8 @@ int main(void)
     tcase_add_test(tc, an_old_or_future_delivery_does_not_verify);
     tcase_add_test(tc, a_secret_is_base64_after_whsec_or_else_its_own_bytes);
     tcase_add_test(tc, what_cannot_be_signed_is_refused);
+    tcase_add_test(tc, retries_follow_the_schedule_and_then_end);
+    tcase_add_test(tc, retry_after_is_seconds_or_a_date_and_clamped);
+    tcase_add_test(tc, kept_replies_hold_no_secret);
     return wf_test_run(s);
 }

@@ -210,6 +210,9 @@ START_TEST(every_statement_fits_the_schema_and_says_how_many_parameters_it_has)
         wf_pg_result_t *res;
 
         ck_assert_msg(stmt->name && stmt->text, "statement %d is missing", id);
+        if (id == WF_SQL_OUTBOX_LISTEN) {
+            continue; /* a command without parameters: SQL's PREPARE takes none */
+        }
         OK(wf_pg_exec_script(
             test_ctx, conn, apr_psprintf(test_pool, "prepare t_%s as %s", stmt->name, stmt->text)));
         count.text = apr_psprintf(test_pool,

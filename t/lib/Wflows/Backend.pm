@@ -11,7 +11,7 @@ use Cpanel::JSON::XS ();
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use Wflows::Process qw(alive free_port read_file stop_pid);
 
 my $json = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
@@ -53,7 +53,7 @@ sub _serve {
     }
     my $body = '';
     read($c, $body, $headers{'content-length'} // 0);
-    my $request = { method => $method, path => $path, headers => \%headers, body => $body };
+    my $request = { time => time, method => $method, path => $path, headers => \%headers, body => $body };
     open(my $log, '>>', $self->{log}) or return 0;
     syswrite($log, $json->encode($request) . "\n");
     close($log);
