@@ -16,9 +16,10 @@ use Wflows::Test qw(answers corpus_docs errlog_ok need start_stack);
 use Wflows::Webhook;
 
 need('pg', 'redis', 'httpd', 'corpus');
-my $stack = start_stack();
+# Nobody is called: what is looked at is what would be sent.
+my $stack = start_stack(server_directives => "WflowsFlowOutboxWorkers 0\n");
 my $json = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
-my %made = (accounts => [{ name => 'main', options => ['--callback-url', 'https://example.com/hook', '--callback-events', '*'] }]);
+my %made = (accounts => [{ name => 'main', options => ['--callback-url', 'https://callback.invalid/hook', '--callback-events', '*'] }]);
 
 # ---- the corpus --------------------------------------------------------------------------------------------------
 

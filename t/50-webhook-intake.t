@@ -13,9 +13,10 @@ use Wflows::Test qw(answers errlog_ok metric need start_stack);
 use Wflows::Webhook;
 
 need('pg', 'redis', 'httpd');
-my $stack = start_stack();
+# Nobody is called: what is looked at is what would be sent.
+my $stack = start_stack(server_directives => "WflowsFlowOutboxWorkers 0\n");
 my $json = Cpanel::JSON::XS->new->utf8->canonical;
-my @callback = (options => ['--callback-url', 'https://example.com/hook', '--callback-events', 'flow_completed,message.*,flow.*']);
+my @callback = (options => ['--callback-url', 'https://callback.invalid/hook', '--callback-events', 'flow_completed,message.*,flow.*']);
 my $acme = Wflows::Tenant->add($stack, slug => 'acme', accounts => [{ name => 'main', @callback }, { name => 'second' }, { name => 'third' }],
     flows => { survey => [linear_flow(['ONE', 'TWO'])] });
 my $bolt = Wflows::Tenant->add($stack, slug => 'bolt');
