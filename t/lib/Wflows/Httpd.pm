@@ -141,6 +141,16 @@ sub children {
 
 sub stop { my ($self) = @_; return stop_pid($self->pid, 'TERM', 15) }
 
+# All of it at once, as when the machine kills it: stopped first, so that no child is born meanwhile.
+sub kill_all {
+    my ($self) = @_;
+    my $main = $self->pid or return 0;
+    kill 'STOP', $main;
+    my @all = ($main, $self->children);
+    kill 'KILL', @all;
+    return wait_until(10, sub { !grep { alive($_) } @all });
+}
+
 sub graceful { my ($self) = @_; return kill 'USR1', $self->pid }
 
 sub restart { my ($self) = @_; $self->stop; return $self->start }
