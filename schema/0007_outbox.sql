@@ -284,12 +284,115 @@ begin
 end
 $$;
 
+-- ---- for people: what waits, why, and one delivery ----
+
+-- Why rows of an endpoint wait however due they are; null: they do not. The order is outbox_endpoint's.
+create function wflows.outbox_held_by(p_consumer text, p_company wflows.companies,
+                                      p_account wflows.whatsapp_accounts, p_endpoint uuid) returns text
+language sql immutable parallel safe
+return case
+    when p_consumer = 'cache' then null
+    when p_company.deleted_at is not null then 'company_removed'
+    when p_company.status <> 'active' then 'company_' || p_company.status
+    when p_endpoint = '00000000-0000-0000-0000-000000000000' then null
+    when p_account.id is null or p_account.deleted_at is not null then 'account_removed'
+    when p_account.status <> 'active' then 'account_' || p_account.status
+    when p_consumer = 'callback' and p_account.callback_disabled_at is not null then 'callback_disabled'
+end;
+
+-- What is not done, by company and endpoint: of one company and consumer, or (null) of all. As
+-- wflows_platform, or as the company. An array; sizes are exact, so a long backlog takes a moment.
+create function wflows.outbox_summary(p_company uuid, p_consumer text) returns json
+language sql stable
+return (
+    select coalesce(json_agg(json_build_object(
+               'company_id', g.company_id, 'company', c.slug, 'account_id', a.id, 'account', a.name,
+               'consumer', g.consumer,
+               -- The host only: what a company writes behind it may be a key.
+               'target', case when g.consumer = 'callback'
+                              then substring(a.callback_webhook_url from '^[a-z]+://[^/?#]+') end,
+               'held_by', wflows.outbox_held_by(g.consumer, c, a, g.endpoint),
+               'due', g.due, 'waiting', g.waiting, 'leased', g.leased, 'dead', g.dead,
+               'oldest_at', wflows.time_text(g.oldest_at))
+               order by c.slug, g.consumer, a.name), '[]')
+    from (select o.company_id, o.consumer, o.endpoint,
+                 count(*) filter (where o.status = 'pending' and o.due) as due,
+                 count(*) filter (where o.status = 'pending' and not o.due) as waiting,
+                 count(*) filter (where o.status = 'leased') as leased,
+                 count(*) filter (where o.status = 'dead') as dead,
+                 min(o.created_at) filter (where o.status in ('pending', 'leased')) as oldest_at
+          from wflows.outbox o
+          where o.status <> 'done' and (p_company is null or o.company_id = p_company)
+            and (p_consumer is null or o.consumer = p_consumer)
+          group by o.company_id, o.consumer, o.endpoint) g
+    left join wflows.companies c on c.id = g.company_id
+    left join wflows.whatsapp_accounts a on a.company_id = g.company_id and a.id = g.endpoint);
+
+create function wflows.outbox_json(o wflows.outbox) returns json
+language sql stable
+return json_build_object(
+    'id', o.id, 'company_id', o.company_id, 'account_id', o.account_id, 'consumer', o.consumer,
+    'event_type', o.event_type, 'status', o.status, 'attempts', o.attempts,
+    'created_at', wflows.time_text(o.created_at),
+    'next_attempt_at', case when o.status = 'pending' then wflows.time_text(o.next_attempt_at) end,
+    'lease_until', wflows.time_text(o.lease_until), 'lease_owner', o.lease_owner,
+    'done_at', wflows.time_text(o.done_at), 'last_error', o.last_error);
+
+-- One row with its attempts, or null. p_with_bodies: with what is sent and what came back (in base64: it is
+-- whatever the receiver wrote). Goes by the companies, because a row's key begins with one.
+create function wflows.outbox_document(p_id uuid, p_with_bodies boolean) returns json
+language sql stable
+return (
+    select json_build_object(
+        'delivery', wflows.outbox_json(o), 'company', c.slug, 'account', a.name,
+        'held_by', wflows.outbox_held_by(o.consumer, c, a, o.endpoint),
+        'attempts', (
+            select coalesce(json_agg(json_build_object(
+                'attempt', t.attempt, 'started_at', wflows.time_text(t.started_at),
+                'duration_ms', t.duration_ms, 'status_code', t.status_code, 'error', t.error,
+                'before_replay', t.attempt <= o.attempts_before,
+                'response', case when p_with_bodies
+                                 then translate(encode(t.response_body, 'base64'), e'\n', '') end)
+                order by t.attempt), '[]')
+            from wflows.outbox_attempts t where t.company_id = o.company_id and t.outbox_id = o.id),
+        'payload', case when p_with_bodies then o.payload end)
+    from wflows.companies c
+    cross join lateral (select w.* from wflows.outbox w
+                        where w.company_id = c.id and w.id = p_id offset 0) o
+    left join wflows.whatsapp_accounts a on a.company_id = o.company_id and a.id = o.account_id);
+
+-- Rows of a company to send again, in the order they were made, up to p_max after (p_after_us, p_after).
+-- p_event_type as an account's subscription has them; null: any. Times are microseconds, 0: no bound.
+create function wflows.outbox_match(
+    p_company uuid, p_consumer text, p_statuses text[], p_event_type text, p_since_us bigint,
+    p_until_us bigint, p_after_us bigint, p_after uuid, p_max int)
+returns table (id uuid, created_us bigint, doc json)
+language sql stable
+begin atomic
+    select o.id, wflows.time_us(o.created_at), wflows.outbox_json(o)
+    from wflows.outbox o
+    where o.company_id = p_company and o.consumer = p_consumer and o.status = any (p_statuses)
+      and o.status <> 'leased'
+      and (p_event_type is null or o.event_type = p_event_type
+           or right(p_event_type, 1) = '*' and starts_with(o.event_type, left(p_event_type, -1)))
+      and o.created_at >= coalesce(wflows.us_time(p_since_us), '-infinity')
+      and o.created_at < coalesce(wflows.us_time(p_until_us), 'infinity')
+      and (o.created_at, o.id) > (coalesce(wflows.us_time(p_after_us), '-infinity'), p_after)
+    order by o.created_at, o.id limit p_max;
+end;
+
 revoke execute on all routines in schema wflows from public;
 grant execute on function
     wflows.outbox_add(uuid, text, uuid, text, text, json), wflows.outbox_finish(text[]),
     wflows.outbox_release(text[]), wflows.outbox_replay(uuid, uuid[]),
     wflows.outbox_claim(text, text, bigint, int, int, uuid, uuid, text[]), wflows.outbox_depth(text)
     to wflows_app;
+grant execute on function
+    wflows.outbox_held_by(text, wflows.companies, wflows.whatsapp_accounts, uuid),
+    wflows.outbox_summary(uuid, text), wflows.outbox_json(wflows.outbox),
+    wflows.outbox_document(uuid, boolean),
+    wflows.outbox_match(uuid, text, text[], text, bigint, bigint, bigint, uuid, int)
+    to wflows_app, wflows_platform;
 grant execute on function wflows.outbox_endpoint(text, uuid, uuid), wflows.outbox_ripen(text)
     to wflows_worker;
 grant create on schema wflows to wflows_worker;

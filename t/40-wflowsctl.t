@@ -48,7 +48,7 @@ sub audits {
 # ---- help and usage ---------------------------------------------------------------------------------------
 
 my $help = ctl_ok($stack, ['help'], 'help');
-for my $command ('migrate', 'doctor', 'company add', 'account set-default', 'key import', 'flow token', 'master-key rewrap', 'send') {
+for my $command ('migrate', 'doctor', 'company add', 'account set-default', 'key import', 'flow token', 'master-key rewrap', 'outbox replay', 'send') {
     like($help->{out}, qr/^  \Q$command\E +\S/m, "help lists $command");
 }
 for my $row (@{ ctl_ok($stack, ['help', '--json'], 'help --json')->{commands} }) {

@@ -91,4 +91,42 @@ typedef struct {
 wf_status_t wf_outbox_depth(wf_ctx_t *ctx, wf_outbox_depth_t *out, const wf_store_t *store,
                             const char *consumer) WF_MUST_CHECK;
 
+/* ---- for people (wf_outbox_replay.c) --------------------------------------------------------- */
+
+/* What is not done, by company and endpoint: [{company, account, consumer, target, held_by, due, waiting,
+ * leased, dead, oldest_at, …}]. NULL company_id: of all; NULL consumer: of all. */
+wf_status_t wf_outbox_summary(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                              const char *company_id, const char *consumer) WF_MUST_CHECK;
+/* {delivery, company, account, held_by, attempts: […]} of any company. With bodies: `payload`, and each
+ * attempt's `response` (text; `response_base64` where it is none). WF_ENOTFOUND. */
+wf_status_t wf_outbox_document(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                               const char *id, int with_bodies) WF_MUST_CHECK;
+
+typedef struct {
+    const char *consumer;
+    const char *const *statuses; /* of WF_OUTBOX_STATUSES */
+    int status_count;
+    const char *event_type;  /* a type, "prefix.*" or "*"; NULL: any */
+    apr_time_t since, until; /* of when the row was made: from, and before; 0: no bound */
+} wf_outbox_filter_t;
+#define WF_OUTBOX_STATUSES "dead done pending" /* those that may be sent again */
+
+typedef struct {
+    int64_t matched;
+    int64_t replayed; /* less than matched: some were taken by a worker meanwhile */
+    wf_json_t *first; /* array of the first few that matched, as in wf_outbox_document's delivery */
+} wf_outbox_replayed_t;
+
+/* Sends what matches again, due at once and with the whole schedule before it; earlier attempts stay. The
+ * id, which callbacks carry as webhook-id, stays too, so that receivers can drop what they have. In
+ * batches, each a transaction with its audit row (outbox.replayed); wakes the workers. `dry_run`: only
+ * looks. Also in *out what was done before a failure. */
+wf_status_t wf_outbox_replay_matching(wf_ctx_t *ctx, wf_outbox_replayed_t *out,
+                                      const wf_store_t *store, const char *company_id,
+                                      const wf_outbox_filter_t *filter, int dry_run,
+                                      const wf_actor_t *actor) WF_MUST_CHECK;
+/* One row, whatever its status. WF_ECONFLICT: a worker has it just now. */
+wf_status_t wf_outbox_replay_one(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                 const char *id, const wf_actor_t *actor) WF_MUST_CHECK;
+
 #endif

@@ -109,6 +109,15 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     [WF_SQL_OUTBOX_LISTEN] = {"outbox_listen", "listen wflows_outbox", 0},
     [WF_SQL_OUTBOX_DEPTH] = {"outbox_depth",
                              "select d.depth, d.oldest_due_us from wflows.outbox_depth($1) d", 1},
+    [WF_SQL_OUTBOX_SUMMARY] = {"outbox_summary", "select wflows.outbox_summary($1::uuid, $2)", 2},
+    [WF_SQL_OUTBOX_DOCUMENT] = {"outbox_document",
+                                "select wflows.outbox_document($1::uuid, $2::boolean)", 2},
+    [WF_SQL_OUTBOX_MATCH] = {"outbox_match",
+                             "select m.id, m.created_us, m.doc from wflows.outbox_match($1::uuid, $2,"
+                             " $3::text[], $4, $5::bigint, $6::bigint, $7::bigint, $8::uuid, $9::int) m",
+                             9},
+    [WF_SQL_OUTBOX_REPLAY] = {"outbox_replay",
+                              "select wflows.outbox_replay($1::uuid, $2::uuid[])", 2},
 
     [WF_SQL_MIGRATE_LOCK] = {"migrate_lock",
                              "select pg_catalog.set_config('lock_timeout', '60s', true),"

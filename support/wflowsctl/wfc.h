@@ -97,6 +97,7 @@ extern const wfc_command_t wfc_help_commands[];
 extern const wfc_command_t wfc_key_commands[];
 extern const wfc_command_t wfc_master_key_commands[];
 extern const wfc_command_t wfc_migrate_commands[];
+extern const wfc_command_t wfc_outbox_commands[];
 extern const wfc_command_t wfc_send_commands[];
 
 /* ---- configuration (wfc_conf.c) -------------------------------------------------------------- */
@@ -189,6 +190,9 @@ wf_status_t wfc_write_file(wfc_t *c, const char *path, const char *text, int sec
 /* 250ms, 5s, 10m, 24h, 7d. WF_EINVALID names the option. */
 wf_status_t wfc_duration_opt(wfc_t *c, apr_interval_time_t *out, const char *option,
                              apr_interval_time_t otherwise) WF_MUST_CHECK;
+/* A time: 2026-11-22, 2026-11-22T18:00Z, 2026-11-22T18:00:00Z, or how long before `now` (6h). */
+wf_status_t wfc_time_opt(wfc_t *c, apr_time_t *out, const char *option, apr_time_t now,
+                         apr_time_t otherwise) WF_MUST_CHECK;
 wf_status_t wfc_int_opt(wfc_t *c, int64_t *out, const char *option, int64_t otherwise, int64_t min,
                         int64_t max) WF_MUST_CHECK;
 /* "600/60s" or "off" (max 0). Untouched where the option was not given. */

@@ -9,8 +9,9 @@
 static const wfc_command_t *const command_tables[] = {wfc_migrate_commands,    wfc_doctor_commands,
                                                       wfc_company_commands,    wfc_account_commands,
                                                       wfc_key_commands,        wfc_flow_commands,
-                                                      wfc_master_key_commands, wfc_send_commands,
-                                                      wfc_help_commands,       NULL};
+                                                      wfc_master_key_commands, wfc_outbox_commands,
+                                                      wfc_send_commands,       wfc_help_commands,
+                                                      NULL};
 
 /* The name in the audit rows: who logged in, which survives sudo, else whom the process runs as. */
 static const char *actor_name(apr_pool_t *pool)
