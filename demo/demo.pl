@@ -93,6 +93,8 @@ CONF
     return Wflows::Stack->new(
         dir => $run, keep => 1, build => $build, modules_dir => "$run/modules",
         port => $ports->{http}, pg_port => $ports->{pg}, redis_port => $ports->{redis},
+        # Receivers of callbacks are on this machine.
+        server_directives => "WflowsFlowCallbackAllow 127.0.0.1/32\n",
         httpd => { main => $main, mpm => \%mpm },
     );
 }
