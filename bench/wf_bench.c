@@ -6,12 +6,24 @@
  *     KEYS:   one public key a line, base64 of its DER (SubjectPublicKeyInfo)
  *     out:    per request 8 decimal digits (its length), then the whole HTTP request
  *
+ *   wf-bench signed HOST < lines > requests
+ *     a line: path TAB app secret TAB body; out: as above
+ *
  *   wf-bench keys COUNT > lines
  *     a line: base64 of the private key (PKCS#8 DER) TAB base64 of the public key
+ *
+ *   wf-bench send PORT RATE CONNECTIONS REQUESTS > lines
+ *     posts each request once, RATE of them a second, however long the answers take
+ *     a line: when it was due, was sent, was answered (microseconds), status (0: connection lost)
+ *
+ *   wf-bench receive PORT LOG
+ *     answers callbacks with 200; a line of LOG: when it was there (microseconds), message id
  *
  * All requests have one AES key and IV: any answer can then be decrypted without knowing its
  * request. The server cannot tell: its work is the same. Keys are pairs of primes from a small
  * pool, distinct but weak, which makes ten thousand of them in seconds. For measuring only. */
+#include "wf_bench.h"
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -31,13 +43,13 @@
 #define PLAIN_MAX 65536
 #define THREADS_MAX 16
 
-static void die(const char *what)
+void die(const char *what)
 {
     fprintf(stderr, "wf-bench: %s\n", what);
     _exit(1);
 }
 
-static void *must(void *p, const char *what)
+void *must(void *p, const char *what)
 {
     if (!p) {
         die(what);
@@ -76,7 +88,8 @@ static void lines_read(lines_t *l, FILE *in)
 /* ---- requests
  * ------------------------------------------------------------------------------------------ */
 
-typedef struct {
+typedef struct job_t {
+    void (*make)(struct job_t *job, size_t at);
     const char *host;
     unsigned char aes[AES_LEN], iv[AES_LEN];
     EVP_PKEY **keys;
@@ -203,13 +216,25 @@ static void make_request(job_t *job, size_t at)
     free(job->in.line[at]);
 }
 
+static void make_signed(job_t *job, size_t at)
+{
+    char *save = NULL, *path = strtok_r(job->in.line[at], "\t", &save);
+    char *secret = strtok_r(NULL, "\t", &save);
+
+    if (!path || !secret || !save) {
+        die("a line is: path TAB secret TAB body");
+    }
+    job->out[at] = http_request(&job->out_len[at], job, path, secret, save);
+    free(job->in.line[at]);
+}
+
 static void *make_part(void *baton)
 {
     part_t *p = baton;
     size_t i;
 
     for (i = p->first; i < p->job->in.count; i += p->step) {
-        make_request(p->job, i);
+        p->job->make(p->job, i);
     }
     return NULL;
 }
@@ -238,9 +263,32 @@ static void make_all(job_t *job)
     }
 }
 
+/* Makes a request of each line of stdin. */
+static int write_requests(job_t *job)
+{
+    size_t i;
+
+    lines_read(&job->in, stdin);
+    job->out = must(calloc(job->in.count + 1, sizeof(*job->out)), "no memory");
+    job->out_len = must(calloc(job->in.count + 1, sizeof(*job->out_len)), "no memory");
+    make_all(job);
+    for (i = 0; i < job->in.count; i++) {
+        printf("%08zu", job->out_len[i]);
+        fwrite(job->out[i], 1, job->out_len[i], stdout);
+    }
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+}
+
+static int run_signed(const char *host)
+{
+    job_t job = {.make = make_signed, .host = host};
+
+    return write_requests(&job);
+}
+
 static int run_requests(const char *host, const char *aes_hex, const char *keys_file)
 {
-    job_t job = {.host = host};
+    job_t job = {.make = make_request, .host = host};
     lines_t keys;
     FILE *in = must(fopen(keys_file, "r"), "KEYS cannot be read");
     size_t i;
@@ -261,15 +309,7 @@ static int run_requests(const char *host, const char *aes_hex, const char *keys_
     for (i = 0; i < keys.count; i++) {
         job.keys[i] = public_key(keys.line[i]);
     }
-    lines_read(&job.in, stdin);
-    job.out = must(calloc(job.in.count + 1, sizeof(*job.out)), "no memory");
-    job.out_len = must(calloc(job.in.count + 1, sizeof(*job.out_len)), "no memory");
-    make_all(&job);
-    for (i = 0; i < job.in.count; i++) {
-        printf("%08zu", job.out_len[i]);
-        fwrite(job.out[i], 1, job.out_len[i], stdout);
-    }
-    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+    return write_requests(&job);
 }
 
 /* ---- keys
@@ -378,10 +418,23 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "requests") == 0 && strlen(argv[3]) == 2 * AES_LEN) {
         return run_requests(argv[2], argv[3], argv[4]);
     }
+    if (argc == 3 && strcmp(argv[1], "signed") == 0) {
+        return run_signed(argv[2]);
+    }
+    if (argc == 6 && strcmp(argv[1], "send") == 0) {
+        return run_send(argv[2], argv[3], argv[4], argv[5]);
+    }
+    if (argc == 4 && strcmp(argv[1], "receive") == 0) {
+        return run_receive(argv[2], argv[3]);
+    }
     if (argc == 3 && strcmp(argv[1], "keys") == 0) {
         return run_keys(strtoul(argv[2], NULL, 10));
     }
-    fputs("usage: wf-bench requests HOST AES_KEY_HEX KEYS < lines\n       wf-bench keys COUNT\n",
+    fputs("usage: wf-bench requests HOST AES_KEY_HEX KEYS < lines\n"
+          "       wf-bench signed HOST < lines\n"
+          "       wf-bench keys COUNT\n"
+          "       wf-bench send PORT RATE CONNECTIONS REQUESTS\n"
+          "       wf-bench receive PORT LOG\n",
           stderr);
     return 2;
 }

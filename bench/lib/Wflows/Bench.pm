@@ -133,7 +133,7 @@ sub _make_requests {
     my @targets;
 
     if ($companies) {
-        $keys = "$self->{dir}/companies-public";
+        $keys = "$self->{dir}/bench-public";
         @targets = map { [Wflows::Companies::slug($_), Wflows::Companies::SECRET, $_] } 0 .. $companies - 1;
     } else {
         my $pem = read_file($self->{demo}{account}{public_key_file});
@@ -151,9 +151,15 @@ sub _make_requests {
     }
     close($fh) or die "$lines: $!\n";
     my ($host) = $self->{demo}{base_url} =~ m{//(.*)$};
-    system("'$self->{src}/build/bench/wf-bench' requests '$host' $self->{aes} '$keys' < '$lines' > '$out'") == 0
-        or die "bench/run: wf-bench failed\n";
+    $self->wf_bench("requests '$host' $self->{aes} '$keys' < '$lines' > '$out'");
     return $out;
+}
+
+# Runs it with these words of a shell.
+sub wf_bench {
+    my ($self, $words) = @_;
+    system("'$self->{src}/build/bench/wf-bench' $words") == 0 or die "bench/run: wf-bench failed\n";
+    return;
 }
 
 # ---- one phase --------------------------------------------------------------------------------------------------
@@ -173,26 +179,33 @@ sub phase {
     # No server can answer more than this, as each request needs an RSA operation. Pings may repeat.
     my $count = $kind eq 'ping' ? 20_000 : int($rsa * $seconds * 0.8 / (2 * BLOCK) + 1) * 2 * BLOCK;
     my $file = $self->_make_requests($kind, $count, $o{companies});
-    my $threads = $self->cores > 1 ? 2 : 1;
-
     my $before = $self->counters;
-    my $wrk = run(timeout => $seconds + 60, command => [find_tool('wrk'), '-t', $threads, '-c', $self->{connections},
-        '-d', "${seconds}s", '--timeout', '10s', '-s', "$self->{src}/bench/post.lua", $self->{demo}{base_url}, '--', $file, $threads]);
+    my ($r, $samples) = $self->wrk($kind, $file, seconds => $seconds);
     sleep 1.5; # PostgreSQL's statistics are a second behind
     my $after = $self->counters;
 
+    my %r = %$r;
+    die "bench/run: $kind: there were too few requests ($count)\n" if $r{wrapped} && $kind ne 'ping';
+    $r{sampled} = $self->_check_samples($kind, $samples);
+    $self->_check_steps($kind, \%r, $after->{steps} - $before->{steps}) if $kind ne 'ping';
+    $r{cost} = _cost($before, $after);
+    return \%r;
+}
+
+# Posts the requests of a file at full speed. What wrk measured, and the answers that post.lua kept.
+sub wrk {
+    my ($self, $what, $file, %o) = @_;
+    my $threads = $self->cores > 1 ? 2 : 1;
+    my $wrk = run(timeout => $o{seconds} + 60, command => [find_tool('wrk'), '-t', $threads, '-c', $self->{connections},
+        '-d', "$o{seconds}s", '--timeout', '10s', '-s', "$self->{src}/bench/post.lua", $self->{demo}{base_url}, '--', $file, $threads]);
     my ($figures) = $wrk->{out} =~ /^WFBENCH (.*)$/m or die "bench/run: wrk said:\n$wrk->{out}$wrk->{err}\n";
     my %r = map { split /=/ } split ' ', $figures;
     my ($bad) = $wrk->{out} =~ /^WFBENCHBAD (.*)$/m;
-    die "bench/run: $kind: $r{bad} of $r{answered} answers were not 200, the first: $bad\n" if $r{bad};
-    die "bench/run: $kind: connections failed: $figures\n" if $r{connect} || $r{read} || $r{write} || $r{timeout};
-    die "bench/run: $kind: there were too few requests ($count)\n" if $r{wrapped} && $kind ne 'ping';
-    die "bench/run: $kind: nothing was answered\n" unless $r{answered};
-    $r{sampled} = $self->_check_samples($kind, $wrk->{out} =~ /^WFBENCHSAMPLES\n(.*)\z/ms);
-    $self->_check_steps($kind, \%r, $after->{steps} - $before->{steps}) if $kind ne 'ping';
+    die "bench/run: $what: $r{bad} of $r{answered} answers were not 200, the first: $bad\n" if $r{bad};
+    die "bench/run: $what: connections failed: $figures\n" if $r{connect} || $r{read} || $r{write} || $r{timeout};
+    die "bench/run: $what: nothing was answered\n" unless $r{answered};
     $r{rate} = $r{answered} / $r{seconds};
-    $r{cost} = _cost($before, $after);
-    return \%r;
+    return (\%r, $wrk->{out} =~ /^WFBENCHSAMPLES\n(.*)\z/ms);
 }
 
 sub _check_samples {
@@ -236,9 +249,7 @@ sub warm_up {
 sub make_companies {
     my ($self, $count) = @_;
     my $start = time;
-    my $made = Wflows::Companies::make(dbh => $self->dbh, dir => $self->{dir}, count => $count,
-        master_file => "$self->{src}/.run/secrets/master-k1", master_id => 'k1', wf_bench => "$self->{src}/build/bench/wf-bench",
-        model => { company => $self->{demo}{company}{id}, flow => $self->{demo}{flow}{name} });
+    my $made = Wflows::Companies::make($self->companies_are, count => $count);
     return $made ? time - $start : 0;
 }
 
@@ -248,10 +259,17 @@ sub warm_up_companies {
     $self->phase('data_exchange', RSA_ENOUGH, seconds => 5 + int($count / 500), companies => $count);
 }
 
+# What Wflows::Companies needs to know.
+sub companies_are {
+    my ($self) = @_;
+    return (dbh => $self->dbh, dir => $self->{dir}, master_file => "$self->{src}/.run/secrets/master-k1", master_id => 'k1',
+        wf_bench => "$self->{src}/build/bench/wf-bench",
+        model => { company => $self->{demo}{company}{id}, flow => $self->{demo}{flow}{name} });
+}
+
 sub clean {
     my ($self) = @_;
-    return Wflows::Companies::remove(dbh => $self->dbh, dir => $self->{dir},
-        model => { company => $self->{demo}{company}{id} });
+    return Wflows::Companies::remove($self->companies_are) + Wflows::Companies::remove($self->companies_are, prefix => 'events');
 }
 
 1;
