@@ -1,6 +1,7 @@
 #include "wff.h"
 
 #include "service/wf_deliver.h"
+#include "service/wf_jobs.h"
 
 #include <apr_network_io.h>
 #include <apr_thread_mutex.h>
@@ -57,8 +58,36 @@ static void stop_outbox(void *worker, apr_interval_time_t bound)
     wf_deliver_stop(worker, bound);
 }
 
+/* With the outbox: a server that leaves that to others does no work of its own at all. */
+static int jobs_workers(server_rec *s)
+{
+    return wff_outbox_workers(s) > 0;
+}
+
+static wf_status_t start_jobs(wf_ctx_t *ctx, void **out, apr_pool_t *pool,
+                              const wf_service_t *service, int number)
+{
+    wf_jobs_t *jobs;
+    wf_status_t st = wf_jobs_start(ctx, &jobs, pool, service);
+
+    *out = jobs;
+    return st;
+}
+
+static int are_jobs_alive(const void *worker)
+{
+    return wf_jobs_is_alive(worker);
+}
+
+/* Their batches are bounded: there is nothing to wait for. */
+static void stop_jobs(void *worker, apr_interval_time_t bound)
+{
+    wf_jobs_stop(worker);
+}
+
 static const kind_t kinds[] = {
     {"outbox", wff_outbox_workers, start_outbox, is_outbox_alive, stop_outbox},
+    {"jobs", jobs_workers, start_jobs, are_jobs_alive, stop_jobs},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

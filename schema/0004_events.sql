@@ -65,6 +65,18 @@ create index outbox_waiting on wflows.outbox (consumer, next_attempt_at)
     where status = 'pending' and not due;
 create index outbox_leased on wflows.outbox (consumer, lease_until) where status = 'leased';
 create index outbox_finished on wflows.outbox (company_id, created_at) where status in ('done', 'dead');
+-- What is put in for later is not due, whoever puts it in.
+create function wflows.outbox_not_due() returns trigger
+language plpgsql
+as $$
+begin
+    new.due := false;
+    return new;
+end
+$$;
+create trigger outbox_not_due before insert on wflows.outbox
+    for each row when (new.due and new.next_attempt_at > now())
+    execute function wflows.outbox_not_due();
 call wflows.protect('wflows.outbox');
 create policy worker_claim on wflows.outbox to wflows_worker using (true) with check (true);
 grant select, insert, update, delete on wflows.outbox to wflows_app, wflows_platform;

@@ -301,8 +301,12 @@ static void take_done(wf_ctx_t *ctx, wf_deliver_t *d)
 
 static void hear(wf_ctx_t *ctx, wf_deliver_t *d, apr_time_t now)
 {
-    if (wf_pg_listener_heard(d->listener) && d->claim_at > d->claimed_at + CLAIM_GAP) {
-        d->claim_at = d->claimed_at + CLAIM_GAP;
+    if (wf_pg_listener_heard(d->listener)) {
+        /* More may be stored in the moment for which notifications are held back. */
+        d->busy_until = now + BUSY_FOR;
+        if (d->claim_at > d->claimed_at + CLAIM_GAP) {
+            d->claim_at = d->claimed_at + CLAIM_GAP;
+        }
     }
     if (wf_pg_listener_fd(d->listener) < 0 && now >= d->listen_at) {
         d->listen_at = now + LISTEN_RETRY;

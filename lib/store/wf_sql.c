@@ -85,8 +85,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     [WF_SQL_OUTBOX_CACHE_ADD] =
         {"outbox_cache_add",
          "insert into wflows.outbox (company_id, id, consumer, event_type, payload,"
-         " idempotency_key, due, next_attempt_at)"
-         " values ($1::uuid, $2::uuid, 'cache', 'cache.forget', $3::json, $2, false,"
+         " idempotency_key, next_attempt_at)"
+         " values ($1::uuid, $2::uuid, 'cache', 'cache.forget', $3::json, $2,"
          " now() + interval '10 seconds')",
          3},
     [WF_SQL_OUTBOX_DONE] =
