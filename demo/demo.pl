@@ -1,14 +1,17 @@
 #!/usr/bin/perl
-# What ./run-demo does once the tree is built: servers, a company, a walk through its flow.
+# What ./run-demo does once the tree is built: servers, a company, a walk through its flow, a webhook and its callback.
 
 use strict;
 use warnings;
 
 use Cpanel::JSON::XS ();
 use Cwd qw(abs_path);
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(hmac_sha256_hex sha256_hex);
 use File::Copy qw(copy);
 use File::Path qw(make_path);
+use HTTP::Tiny;
+use Time::HiRes qw(time);
+use Wflows::DemoReceiver;
 use Wflows::Process qw(as_user free_port read_file run wait_until write_file);
 use Wflows::Stack;
 
@@ -99,6 +102,11 @@ CONF
     );
 }
 
+sub make_receiver {
+    my ($stack) = @_;
+    return Wflows::DemoReceiver->new(dir => $run, src => $src, stack => $stack, port => load_ports()->{receiver});
+}
+
 # The running httpd has its own copy of the modules, so that a rebuild does not change them under it.
 sub copy_modules {
     make_path("$run/modules");
@@ -115,7 +123,7 @@ sub copy_modules {
 }
 
 sub choose_ports {
-    my ($stack) = @_;
+    my ($stack, $receiver) = @_;
     my $ports = load_ports();
     my $wanted = $ENV{PORT} // $ports->{http};
     if ($stack->httpd->is_up && $wanted != $ports->{http}) {
@@ -128,16 +136,18 @@ sub choose_ports {
     }
     $ports->{pg} = free_port($ports->{pg} // 5433) unless $stack->pg->is_up;
     $ports->{redis} = free_port($ports->{redis} // 6380) unless $stack->redis->is_up;
+    $ports->{receiver} = free_port($ports->{receiver} // 8090) unless $receiver->is_up;
     write_file("$run/ports.json", $json->encode($ports));
     @$stack{qw(port pg_port redis_port)} = @$ports{qw(http pg redis)};
     $stack->httpd->{port} = $ports->{http};
     $stack->pg->{port} = $ports->{pg};
     $stack->redis->{port} = $ports->{redis};
+    $receiver->{port} = $ports->{receiver};
 }
 
 sub start_servers {
-    my ($stack, $modules_changed) = @_;
-    step('ports', 'choose another with PORT=… ./run-demo', sub { choose_ports($stack); $stack->httpd->{port} });
+    my ($stack, $receiver, $modules_changed) = @_;
+    step('ports', 'choose another with PORT=… ./run-demo', sub { choose_ports($stack, $receiver); $stack->httpd->{port} });
     step('PostgreSQL', "read $run/pg/postgres.log; a full disk or too little shared memory is the usual reason",
         sub { $stack->pg->start; "127.0.0.1:$stack->{pg}{port}" });
     step('Redis', "read $run/redis/redis.log", sub { $stack->redis->start; "127.0.0.1:$stack->{redis}{port}" });
@@ -152,6 +162,7 @@ sub start_servers {
         $stack->httpd->start;
         $stack->httpd->url;
     });
+    step('receiver of callbacks (demo/receiver.pl)', "read $receiver->{log}", sub { $receiver->start; "127.0.0.1:$receiver->{port}" });
 }
 
 # ---- a company, a number, a key, a flow -----------------------------------------------------------------------
@@ -164,6 +175,18 @@ sub ensure {
     die "wflowsctl @$find: exit $found->{rc}\n$found->{err}\n" unless $found->{rc} == 4;
     $stack->ctl(@$make);
     return $stack->ctl(@$find);
+}
+
+# The account's callbacks go to the receiver, whose port may be another one than last time.
+sub aim_callbacks {
+    my ($stack, $receiver) = @_;
+    step('callbacks of finished flows go to the receiver', "see $run/pg/postgres.log, or remove $run to begin anew", sub {
+        my $is = $stack->ctl('account', 'show', 'main', '--company', $slug);
+        my @which = ('account', 'set', 'main', '--company', $slug);
+        $stack->ctl(@which, { 'callback-secret' => $receiver->secret }) unless $is->{has_callback_secret};
+        $stack->ctl(@which, '--callback-url', $receiver->url) if ($is->{callback_webhook_url} // '') ne $receiver->url;
+        $receiver->url;
+    });
 }
 
 sub make_tenant {
@@ -206,10 +229,10 @@ sub make_tenant {
 }
 
 sub write_demo_json {
-    my ($stack, $is) = @_;
+    my ($stack, $receiver, $is) = @_;
     write_file("$run/demo.json", $pretty->encode({
         base_url => $stack->httpd->url,
-        platform_token => undef, api_key => undef, callback_log => undef,
+        platform_token => undef, api_key => undef, callback_log => $receiver->{callback_log},
         company => { id => $is->{company}{id}, slug => $slug },
         account => {
             id => $is->{account}{id}, phone_number_id => $phone_number_id, waba_id => $waba_id,
@@ -241,8 +264,10 @@ sub exchange {
     }
     printf "    %d in %.1f ms, decrypted:\n", $r->{status}, $r->{took_us} / 1000;
     print "      ", $json->encode($r->{reply}), "\n";
+    return $r->{reply};
 }
 
+# Returns the answers of the finished flow.
 sub walk {
     my ($stack) = @_;
     my $token = 'demo-' . unpack('H*', join('', map { chr(rand(256)) } 1 .. 12));
@@ -264,9 +289,73 @@ sub walk {
     exchange($stack, 'data_exchange: the summary',
         ['data_exchange', '--screen', 'CHOOSE_TIME', '--data', '{"time":"1930","name":"Ada","age":"36"}', @token],
         $screen->('CONFIRM'));
-    exchange($stack, 'data_exchange on the last screen: SUCCESS',
+    my $success = exchange($stack, 'data_exchange on the last screen: SUCCESS',
         ['data_exchange', '--screen', 'CONFIRM', '--data', '{"reminder":true}', @token],
         sub { $_[0]{screen} eq 'SUCCESS' && $_[0]{data}{extension_message_response}{params}{flow_token} eq $token });
+    return $success->{data}{extension_message_response}{params};
+}
+
+# ---- a webhook comes in, a callback goes out -----------------------------------------------------------------------
+
+# What WhatsApp posts when the user has finished: the answers are a JSON text inside the JSON.
+sub nfm_reply {
+    my ($answers, $message_id) = @_;
+    my $text = Cpanel::JSON::XS->new->canonical; # characters: they are encoded with the rest
+    return { object => 'whatsapp_business_account', entry => [{ id => $waba_id, changes => [{ field => 'messages', value => {
+        messaging_product => 'whatsapp',
+        metadata => { display_phone_number => '3225550100', phone_number_id => $phone_number_id },
+        contacts => [{ profile => { name => "Zo\x{eb}" }, wa_id => '32470000001' }],
+        messages => [{
+            from => '32470000001', id => $message_id, timestamp => sprintf('%d', time), type => 'interactive',
+            context => { from => '3225550100', id => 'wamid.DEMO-FLOW' },
+            interactive => { type => 'nfm_reply', nfm_reply => { name => 'flow', body => 'Sent', response_json => $text->encode($answers) } },
+        }],
+    } }] }] };
+}
+
+# As Meta writes JSON, and signs it: beyond ASCII \u00e9, / as \/, and < % @ escaped too. They stand only in strings.
+sub meta_bytes {
+    my ($what) = @_;
+    my $body = Cpanel::JSON::XS->new->ascii->canonical->encode($what);
+    $body =~ s{/}{\\/}g;
+    $body =~ s{([<%@])}{sprintf('\\u%04X', ord $1)}ge;
+    return $body;
+}
+
+# The callback of this message in the receiver's log, or undef.
+sub callback_of {
+    my ($receiver, $message_id) = @_;
+    return undef unless -e $receiver->{callback_log};
+    my ($line) = grep { index($_, qq("$message_id")) >= 0 } split(/\n/, read_file($receiver->{callback_log}));
+    return defined $line ? $json->decode($line) : undef;
+}
+
+sub webhook_to_callback {
+    my ($stack, $receiver, $answers) = @_;
+    my $message_id = 'wamid.DEMO-' . substr($answers->{flow_token}, length 'demo-');
+    my $body = meta_bytes(nfm_reply($answers, $message_id));
+    my $signature = 'sha256=' . hmac_sha256_hex($body, $stack->secret('app-secret'));
+    my $url = $stack->httpd->url("/company/$slug/webhooks/whatsapp");
+
+    print "\n  nfm_reply: WhatsApp tells that the user has finished\n    POST $url\n    X-Hub-Signature-256: $signature\n      $body\n";
+    my $begin = time;
+    my $r = HTTP::Tiny->new(timeout => 10)->post($url,
+        { headers => { 'content-type' => 'application/json', 'x-hub-signature-256' => $signature }, content => $body });
+    if ($r->{status} != 200) {
+        print "    $r->{status} $r->{content}\n\nFAILED: this is not the expected answer.\n\nHow to mend it: read $run/httpd/error.log.\n";
+        exit 1;
+    }
+    printf "    200 in %.1f ms: it is stored\n", (time - $begin) * 1000;
+
+    print "\n  callback: the company's own system is told\n";
+    my $callback;
+    if (!wait_until(20, sub { $callback = callback_of($receiver, $message_id) })) {
+        print "\nFAILED: no callback within 20 s.\n\nHow to mend it: read $run/httpd/error.log and $receiver->{log}.\n";
+        exit 1;
+    }
+    printf "    %s at %s %.0f ms after the webhook was sent, its signature is right; .run/callbacks.ndjson has it\n", $callback->{webhook_id},
+        $receiver->url, ($callback->{received_at} - $begin) * 1000;
+    print "      ", $json->encode($callback->{body}), "\n";
 }
 
 # ---- the words of ./run-demo ---------------------------------------------------------------------------------------
@@ -277,6 +366,7 @@ sub say_where {
 
 wflows is running: @{[ $stack->httpd->url ]}
   health           @{[ $stack->httpd->url('/health') ]}
+  callbacks        .run/callbacks.ndjson
   everything else  .run/demo.json
   wflowsctl        WFLOWSCTL_CONFIG=$run/ctl.conf $stack->{ctl} help
   stop, start      ./run-demo stop · ./run-demo start
@@ -288,34 +378,41 @@ my %word = (
         heading('1. Servers');
         make_run_folder();
         my $stack = make_stack();
+        my $receiver = make_receiver($stack);
         my $changed = step('modules', 'run support/build and read what it says', sub { copy_modules() ? 'copied' : 'unchanged' }) eq 'copied';
-        start_servers($stack, $changed);
+        start_servers($stack, $receiver, $changed);
         heading('2. A company');
         my $is = make_tenant($stack);
-        write_demo_json($stack, $is);
+        aim_callbacks($stack, $receiver);
+        write_demo_json($stack, $receiver, $is);
         heading('3. One encrypted flow');
-        walk($stack);
+        my $answers = walk($stack);
+        heading('4. One webhook in, one callback out');
+        webhook_to_callback($stack, $receiver, $answers);
         say_where($stack);
     },
     start => sub {
         die "There is no demo to start: run ./run-demo first.\n" unless -e "$run/demo.json";
         my $stack = make_stack();
-        start_servers($stack, 0);
+        my $receiver = make_receiver($stack);
+        start_servers($stack, $receiver, 0);
+        aim_callbacks($stack, $receiver);
         my $was = $json->decode(read_file("$run/demo.json"));
-        write_demo_json($stack, $was);
+        write_demo_json($stack, $receiver, $was);
         say_where($stack);
     },
     stop => sub {
         return print "There is no demo.\n" unless -e "$run/ports.json";
         my $stack = make_stack();
         step('httpd', 'kill it by the pid in .run/httpd/httpd.pid', sub { $stack->httpd->stop ? 'stopped' : die "still there\n" });
+        step('receiver', 'kill it by the pid in .run/receiver.pid', sub { make_receiver($stack)->stop ? 'stopped' : die "still there\n" });
         step('Redis', 'kill it by the pid in .run/redis/redis.pid', sub { $stack->redis->stop ? 'stopped' : die "still there\n" });
         step('PostgreSQL', 'kill it by the pid in .run/pg/data/postmaster.pid', sub { $stack->pg->stop ? 'stopped' : die "still there\n" });
     },
     status => sub {
         return print "There is no demo.\n" unless -e "$run/ports.json";
         my $stack = make_stack();
-        for my $part (['httpd', $stack->httpd], ['Redis', $stack->redis], ['PostgreSQL', $stack->pg]) {
+        for my $part (['httpd', $stack->httpd], ['Redis', $stack->redis], ['PostgreSQL', $stack->pg], ['receiver', make_receiver($stack)]) {
             printf "  %-12s %s\n", $part->[0], $part->[1]->is_up ? "runs on 127.0.0.1:$part->[1]{port}, pid " . $part->[1]->pid : 'is stopped';
         }
     },
