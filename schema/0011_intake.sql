@@ -357,3 +357,7 @@ grant execute on function
                   text[], text[], text[], text[], text[], text[]),
     wflows.webhook_secrets(uuid, int)
     to wflows_app;
+grant execute on function
+    wflows.event_wanted(text[], text),
+    wflows.callback_payload(uuid, uuid, text, timestamptz, text, text, json, boolean, text, uuid, text)
+    to wflows_platform;

@@ -538,21 +538,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          1},
     [WF_SQL_ACCOUNTS_REMIND] =
         {"accounts_remind",
-         "with told as (update wflows.whatsapp_accounts a set key_rotation_reminded_at = now()"
-         " where a.ctid = any (array(select e.ctid from wflows.whatsapp_accounts e"
-         "  where e.key_rotation_scheduled_at <= now() and e.deleted_at is null"
-         "  and (e.key_rotation_reminded_at is null"
-         "   or e.key_rotation_reminded_at < e.key_rotation_scheduled_at)"
-         "  limit $1::int for update skip locked))"
-         " returning a.company_id, a.id, a.key_rotation_scheduled_at as at),"
-         " kept as (insert into wflows.webhook_events (company_id, id, account_id, event_type,"
-         " dedup_key, payload, status, processed_at)"
-         " select t.company_id, gen_random_uuid(), t.id, 'account.key_rotation_due',"
-         " 'key_rotation:' || t.id || ':' || wflows.time_us(t.at),"
-         " json_build_object('account_id', t.id, 'scheduled_at', wflows.time_text(t.at)),"
-         " 'processed', now() from told t on conflict (company_id, dedup_key) do nothing)"
-         " select t.company_id, t.id, wflows.time_text(t.at) from told t",
-         1},
+         "select r.company_id, r.account_id, r.due_at from wflows.accounts_remind($1::int) r", 1},
     /* Deleted companies too: what they leave behind ages as before. */
     [WF_SQL_SWEEP_COMPANY] =
         {"sweep_company",

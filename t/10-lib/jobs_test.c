@@ -217,7 +217,7 @@ START_TEST(a_key_rotation_that_is_due_is_told_once_for_each_schedule)
     OK(script_as(superuser,
                  "update wflows.whatsapp_accounts set key_rotation_scheduled_at ="
                  " case name when 'main' then now() - interval '1 hour' else now() + interval '1 hour'"
-                 " end"));
+                 " end, callback_webhook_url = 'https://x.example/', callback_event_types = '{account.*}'"));
     for (i = 0; i < 3; i++) {
         turn(jobs);
     }
@@ -225,10 +225,18 @@ START_TEST(a_key_rotation_that_is_due_is_told_once_for_each_schedule)
                          " where company_id = '%s' and event_type = 'account.key_rotation_due'",
                          company),
                      apr_pstrcat(test_pool, "1 ", account, NULL));
+    ck_assert_str_eq(ask("select count(*) || ' ' || min(payload #>> '{data,account_id}') from wflows.outbox"
+                         " where company_id = '%s' and consumer = 'callback'",
+                         company),
+                     apr_pstrcat(test_pool, "1 ", account, NULL));
     OK(script_as(superuser, "update wflows.whatsapp_accounts set key_rotation_scheduled_at = now(),"
-                            " key_rotation_reminded_at = now() - interval '1 minute'"
-                            " where name = 'main'"));
+                            " key_rotation_reminded_at = now() - interval '1 minute',"
+                            " callback_event_types = '{flow_completed}' where name = 'main'"));
     turn(jobs);
+    ck_assert_str_eq(ask("select count(*) from wflows.outbox where company_id = '%s' and consumer ="
+                         " 'callback'",
+                         company),
+                     "1"); /* not wanted any more */
     ck_assert_str_eq(ask("select count(*) from wflows.webhook_events where company_id = '%s'",
                          company),
                      "2");
