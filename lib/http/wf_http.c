@@ -110,7 +110,7 @@ static void tell_breaker(const wf_http_t *http, const wf_http_exchange_t *x, wf_
 {
     if (st == WF_OK) {
         wf_http_breaker_succeeded(http->breakers, x->endpoint);
-    } else if (st != WF_EUNAVAIL ||
+    } else if (st != WF_EUNAVAIL || x->sink_status != WF_OK || code == CURLE_ABORTED_BY_CALLBACK ||
                (code == CURLE_OPERATION_TIMEDOUT && took < PROOF_MIN &&
                 took < x->request->timeout)) {
         wf_http_breaker_left(http->breakers, x->endpoint);

@@ -35,6 +35,12 @@ typedef struct {
     const void *body;
     size_t body_len;
     apr_interval_time_t timeout; /* whole request; also bounded by ctx->deadline */
+    /* Takes the body of a 2xx reply in pieces, at most `sink_max` bytes of it; NULL: it is kept. What the
+     * sink fails with, the request fails with; a body that is too long is WF_ELIMIT. */
+    wf_bytes_fn *sink;
+    void *sink_baton;
+    uint64_t sink_max;
+    volatile apr_uint32_t *stop; /* becomes 1: the request ends within a second (WF_EUNAVAIL); NULL */
 } wf_http_request_t;
 
 typedef struct {

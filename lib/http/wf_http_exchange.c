@@ -1,5 +1,6 @@
 #include "http/wf_http_int.h"
 
+#include <apr_atomic.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -32,12 +33,47 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct cur
     return fd;
 }
 
+static int is_for_sink(const wf_http_exchange_t *x)
+{
+    long status = 0;
+
+    return x->request->sink &&
+           curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+           status >= 200 && status <= 299;
+}
+
+static size_t give_to_sink(wf_http_exchange_t *x, const char *data, size_t len)
+{
+    const wf_http_request_t *request = x->request;
+
+    x->sink_len += len;
+    x->sink_status = x->sink_len > request->sink_max
+                         ? wf_fail_public(x->ctx, WF_ELIMIT,
+                                          WFLOGNO(0539) "the file is over %" APR_UINT64_T_FMT
+                                                        " bytes",
+                                          (apr_uint64_t)request->sink_max)
+                         : request->sink(x->ctx, data, len, request->sink_baton);
+    return x->sink_status == WF_OK ? len : 0;
+}
+
+/* Called now and then while a request is on its way; not 0 ends it. */
+static int on_progress(void *baton, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
+{
+    const wf_http_exchange_t *x = baton;
+
+    return apr_atomic_read32(x->request->stop) != 0;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *baton)
 {
     wf_http_exchange_t *x = baton;
 
     size_t len = size * count;
 
+    if (is_for_sink(x)) {
+        return give_to_sink(x, data, len);
+    }
     if (x->keeps_first) {
         size_t room = x->body.max - x->body.len;
 
@@ -219,6 +255,11 @@ static void set_callbacks(CURL *curl, wf_http_exchange_t *x)
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, x->error);
+    if (x->request->stop) {
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x);
+    }
 }
 
 /* ---- one exchange ------------------------------------------------------------------------- */
@@ -281,6 +322,13 @@ wf_status_t wf_http_exchange_end(wf_http_reply_t *out, wf_http_exchange_t *x, CU
         out->body_len = x->body.len;
         out->headers = x->headers;
         return WF_OK;
+    }
+    if (x->sink_status != WF_OK) {
+        return x->sink_status;
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        return wf_fail(x->ctx, WF_EUNAVAIL, WFLOGNO(0540) "%s: ended, the server stops",
+                       x->endpoint);
     }
     if (x->is_refused && !x->is_tried) {
         return wf_fail(

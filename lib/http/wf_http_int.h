@@ -54,6 +54,8 @@ typedef struct {
     int is_refused; /* the guard refused an address */
     int is_tried;   /* an allowed one was tried */
     int is_too_big;
+    uint64_t sink_len;
+    wf_status_t sink_status; /* why the request's sink ended it; WF_OK: it did not */
     char error[CURL_ERROR_SIZE];
 } wf_http_exchange_t;
 

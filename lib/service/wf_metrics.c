@@ -71,6 +71,7 @@ static const struct {
     {"wflows_webhook_events_total", "Events that WhatsApp told us, by class and what became of them."},
     {"wflows_webhook_posts_total", "Webhook requests of WhatsApp, by result."},
     {"wflows_backend_requests_total", "Exchanges asked of the companies' own servers, by result."},
+    {"wflows_media_total", "Files that users sent in a flow, by what became of an attempt to fetch them."},
     {"wflows_billing_events_total", "Events of Stripe's, by what became of them."},
     {"wflows_callback_attempts_total", "Attempts at delivering callbacks, by result."},
     {"wflows_outbox_depth", "Outbox rows that are not finished."},

@@ -85,7 +85,10 @@
     M(CALLBACK_FAILED, "wflows_callback_attempts_total", "result=\"failed\"")                      \
     M(CALLBACK_DEAD, "wflows_callback_attempts_total", "result=\"dead\"")                          \
     M(CALLBACK_GONE, "wflows_callback_attempts_total", "result=\"gone\"")                          \
-    M(CALLBACK_LOST, "wflows_callback_attempts_total", "result=\"lease_lost\"")
+    M(CALLBACK_LOST, "wflows_callback_attempts_total", "result=\"lease_lost\"")                   \
+    M(MEDIA_STORED, "wflows_media_total", "result=\"stored\"")                                    \
+    M(MEDIA_RETRIED, "wflows_media_total", "result=\"retried\"")                                  \
+    M(MEDIA_DEAD, "wflows_media_total", "result=\"dead\"")
 
 /* What is so and so much now, as somebody last found it. */
 #define WF_GAUGES(M)                                                                               \

@@ -20,6 +20,9 @@ typedef struct {
     int stripe_secret_count;
     apr_interval_time_t billing_grace; /* WflowsFlowBillingGrace */
     int max_accounts;               /* of a company: so many secrets are tried for a webhook that names none */
+    const char *media_dir;          /* WflowsFlowMediaDir; NULL: files are not fetched */
+    const apr_array_header_t *media_hosts; /* WflowsFlowMediaHost, const char * */
+    const char *graph_url;          /* WflowsFlowGraphURL */
 } wf_service_conf_t;
 
 /* Everything a use case needs; one per process, shared by its threads, made by lib/runtime. */
