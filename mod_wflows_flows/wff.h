@@ -24,7 +24,10 @@ extern module AP_MODULE_DECLARE_DATA wflows_flows_module;
     M(apr_array_header_t *, callback_allow, NULL)    \
     M(int64_t, outbox_workers, WFF_UNSET)            \
     M(apr_interval_time_t, billing_grace, WFF_UNSET) \
-    M(apr_array_header_t *, stripe_secrets, NULL)
+    M(apr_array_header_t *, stripe_secrets, NULL)    \
+    M(const char *, media_dir, NULL)                 \
+    M(apr_array_header_t *, media_hosts, NULL)       \
+    M(const char *, graph_url, NULL)
 
 /* An element of stripe_secrets. */
 typedef struct {
@@ -52,6 +55,8 @@ void *wff_server_conf_merge(apr_pool_t *pool, void *base, void *add);
 size_t wff_body_max(const request_rec *r);
 apr_interval_time_t wff_timeout(const request_rec *r);
 int wff_outbox_workers(server_rec *s);
+/* 1 if files are fetched here. */
+int wff_media_fetchers(server_rec *s);
 
 /* ---- mod_wflows_tenant, which this module cannot do without (wff_tenant.c)
  * ------------------------------------ */
@@ -85,6 +90,13 @@ int wff_stripe(request_rec *r, const wfm_request_t *req);
  * ---------------------------------------------------------------------------- */
 
 int wff_webhook(request_rec *r, const wfm_request_t *req);
+
+/* ---- files that users send (wff_media.c)
+ * ----------------------------------------------------------------------- */
+
+/* check_config: OK, or !OK and it has been said why. */
+int wff_media_check(apr_pool_t *pool, const wff_server_conf_t *own);
+void wff_media_apply(apr_pool_t *pool, wf_conf_t *conf, const wff_server_conf_t *own);
 
 /* ---- background work (wff_watchdog.c)
  * -------------------------------------------------------------------------- */

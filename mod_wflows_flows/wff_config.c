@@ -2,6 +2,7 @@
 #include "wff_directives.h"
 
 #include "http/wf_http.h"
+#include "webhook/wf_media_ref.h"
 
 APLOG_USE_MODULE(wflows_flows);
 
@@ -77,6 +78,13 @@ int wff_outbox_workers(server_rec *s)
     const wff_server_conf_t *conf = ap_get_module_config(s->module_config, &wflows_flows_module);
 
     return conf->outbox_workers == WFF_UNSET ? OUTBOX_WORKERS_DEFAULT : (int)conf->outbox_workers;
+}
+
+int wff_media_fetchers(server_rec *s)
+{
+    const wff_server_conf_t *conf = ap_get_module_config(s->module_config, &wflows_flows_module);
+
+    return conf->media_dir ? 1 : 0;
 }
 
 /* ---- setters
@@ -170,6 +178,57 @@ static const char *set_billing_grace(cmd_parms *cmd, void *dir, const char *text
                    : wfm_conf_duration(cmd, &server_conf(cmd)->billing_grace, text, &range);
 }
 
+static const char *set_media_dir(cmd_parms *cmd, void *dir, const char *path)
+{
+    const char *message = wfm_conf_main_only(cmd);
+
+    if (message) {
+        return message;
+    }
+    server_conf(cmd)->media_dir = ap_server_root_relative(cmd->pool, path);
+    return server_conf(cmd)->media_dir
+               ? NULL
+               : apr_psprintf(cmd->pool, "%s: '%s' is not a path", cmd->cmd->name, path);
+}
+
+static const char *add_media_host(cmd_parms *cmd, void *dir, const char *rule)
+{
+    wff_server_conf_t *conf = server_conf(cmd);
+    const char *message = wfm_conf_main_only(cmd);
+
+    if (message) {
+        return message;
+    }
+    message = wf_media_host_check(rule);
+    if (message) {
+        return apr_psprintf(cmd->pool, "%s: '%s': %s", cmd->cmd->name, rule, message);
+    }
+    if (!conf->media_hosts) {
+        conf->media_hosts = apr_array_make(cmd->pool, 4, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(conf->media_hosts, const char *) = rule;
+    return NULL;
+}
+
+static const char *set_graph_url(cmd_parms *cmd, void *dir, const char *url)
+{
+    const char *message = wfm_conf_main_only(cmd);
+    size_t len = strlen(url);
+
+    if (message) {
+        return message;
+    }
+    message = wf_url_fault(url);
+    if (message || strpbrk(url, "?#") || url[len - 1] == '/') {
+        return apr_psprintf(cmd->pool, "%s: '%s': %s (e.g. %s https://graph.facebook.com/v23.0)",
+                            cmd->cmd->name, url,
+                            message ? message : "use no query and no slash at the end",
+                            cmd->cmd->name);
+    }
+    server_conf(cmd)->graph_url = url;
+    return NULL;
+}
+
 const command_rec wff_commands[] = {
     AP_INIT_TAKE1(WFF_BODY_MAX, set_body_max, NULL, RSRC_CONF | ACCESS_CONF,
                   "largest body of a flow request (K and M allowed); a larger one gets 413"),
@@ -185,4 +244,10 @@ const command_rec wff_commands[] = {
                   "where a signing secret of Stripe's webhook is: file:/path, env:NAME or exec:/path"),
     AP_INIT_TAKE1(WFF_BILLING_GRACE, set_billing_grace, NULL, RSRC_CONF,
                   "how long a payment may be overdue before the company is suspended"),
+    AP_INIT_TAKE1(WFF_MEDIA_DIR, set_media_dir, NULL, RSRC_CONF,
+                  "folder for the files that users send; without one they are not fetched here"),
+    AP_INIT_ITERATE(WFF_MEDIA_HOST, add_media_host, NULL, RSRC_CONF,
+                    "ends of host names, or origins, that such files may be fetched from"),
+    AP_INIT_TAKE1(WFF_GRAPH_URL, set_graph_url, NULL, RSRC_CONF,
+                  "the Graph API with its version"),
     {NULL}};

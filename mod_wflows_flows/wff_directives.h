@@ -9,5 +9,8 @@
 #define WFF_OUTBOX_WORKERS "WflowsFlowOutboxWorkers"
 #define WFF_STRIPE_SECRET "WflowsFlowStripeSecret"
 #define WFF_BILLING_GRACE "WflowsFlowBillingGrace"
+#define WFF_MEDIA_DIR "WflowsFlowMediaDir"
+#define WFF_MEDIA_HOST "WflowsFlowMediaHost"
+#define WFF_GRAPH_URL "WflowsFlowGraphURL"
 
 #endif

@@ -12,6 +12,8 @@ static APR_OPTIONAL_FN_TYPE(wflows_request_get) * request_get;
 
 int wff_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
+    const wff_server_conf_t *own;
+
     conf_get = APR_RETRIEVE_OPTIONAL_FN(wflows_conf_get);
     runtime_get = APR_RETRIEVE_OPTIONAL_FN(wflows_runtime_get);
     request_get = APR_RETRIEVE_OPTIONAL_FN(wflows_request_get);
@@ -28,8 +30,11 @@ int wff_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     if (wff_watchdog_check(s) != OK) {
         return !OK;
     }
-    return wff_stripe_secrets_load(ptemp, conf_get(WFM_ABI, s),
-                                   ap_get_module_config(s->module_config, &wflows_flows_module), 1);
+    own = ap_get_module_config(s->module_config, &wflows_flows_module);
+    if (wff_media_check(ptemp, own) != OK) {
+        return !OK;
+    }
+    return wff_stripe_secrets_load(ptemp, conf_get(WFM_ABI, s), own, 1);
 }
 
 int wff_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -41,6 +46,7 @@ int wff_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         conf->service.repeat_window = own->repeat_window;
     }
     conf->callback_allow = own->callback_allow;
+    wff_media_apply(pconf, conf, own);
     if (own->billing_grace != WFF_UNSET) {
         conf->service.billing_grace = own->billing_grace;
     }

@@ -2,6 +2,7 @@
 
 #include "service/wf_deliver.h"
 #include "service/wf_jobs.h"
+#include "service/wf_media_fetch.h"
 
 #include <apr_network_io.h>
 #include <apr_thread_mutex.h>
@@ -31,19 +32,24 @@ typedef struct {
     void (*stop)(void *worker, apr_interval_time_t bound);
 } kind_t;
 
-static wf_status_t start_outbox(wf_ctx_t *ctx, void **out, apr_pool_t *pool,
-                                const wf_service_t *service, int number)
+/* Of leases, for people to read: "host:pid:worker". */
+static const char *owner_of(apr_pool_t *pool, const char *worker)
 {
-    wf_deliver_conf_t conf = {0};
     char host[APRMAXHOSTLEN + 1];
-    wf_deliver_t *deliver;
-    wf_status_t st;
 
     if (apr_gethostname(host, sizeof(host), pool) != APR_SUCCESS) {
         apr_cpystrn(host, "localhost", sizeof(host));
     }
-    conf.owner = apr_psprintf(pool, "%s:%ld:%d", host, (long)getpid(), number);
-    st = wf_deliver_start(ctx, &deliver, pool, service, &conf);
+    return apr_psprintf(pool, "%s:%ld:%s", host, (long)getpid(), worker);
+}
+
+static wf_status_t start_outbox(wf_ctx_t *ctx, void **out, apr_pool_t *pool,
+                                const wf_service_t *service, int number)
+{
+    const wf_deliver_conf_t conf = {.owner = owner_of(pool, apr_itoa(pool, number))};
+    wf_deliver_t *deliver;
+    wf_status_t st = wf_deliver_start(ctx, &deliver, pool, service, &conf);
+
     *out = deliver;
     return st;
 }
@@ -85,9 +91,31 @@ static void stop_jobs(void *worker, apr_interval_time_t bound)
     wf_jobs_stop(worker);
 }
 
+static wf_status_t start_media(wf_ctx_t *ctx, void **out, apr_pool_t *pool,
+                               const wf_service_t *service, int number)
+{
+    const wf_media_fetcher_conf_t conf = {.owner = owner_of(pool, "media")};
+    wf_media_fetcher_t *fetcher;
+    wf_status_t st = wf_media_fetcher_start(ctx, &fetcher, pool, service, &conf);
+
+    *out = fetcher;
+    return st;
+}
+
+static int is_media_alive(const void *worker)
+{
+    return wf_media_fetcher_is_alive(worker);
+}
+
+static void stop_media(void *worker, apr_interval_time_t bound)
+{
+    wf_media_fetcher_stop(worker, bound);
+}
+
 static const kind_t kinds[] = {
     {"outbox", wff_outbox_workers, start_outbox, is_outbox_alive, stop_outbox},
     {"jobs", jobs_workers, start_jobs, are_jobs_alive, stop_jobs},
+    {"media", wff_media_fetchers, start_media, is_media_alive, stop_media},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -190,7 +218,8 @@ int wff_watchdog_check(server_rec *s)
     if (wanted > 0 && !APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance)) {
         wfm_startup_error(WFLOGNO(2121) "background work needs mod_watchdog: add LoadModule "
                                         "watchdog_module mod_watchdog.so, or set "
-                                        "WflowsFlowOutboxWorkers 0 where another server does it");
+                                        "WflowsFlowOutboxWorkers 0 and no WflowsFlowMediaDir where another "
+                                        "server does it");
         return !OK;
     }
     return OK;

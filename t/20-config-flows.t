@@ -70,7 +70,20 @@ good('a secret of Stripe\'s may come from a program, which a check does not run'
     $r = configtest("WflowsFlowStripeSecret file:$dir/none");
     ok($r->{rc} == 1 && $r->{err} =~ /^WF2140: WflowsFlowStripeSecret \(\S+:\d+\): \S/m, 'a secret that cannot be read is named with its line') or diag($r->{err});
 }
-for my $line ('WflowsFlowStripeSecret env:HOME', 'WflowsFlowBillingGrace 1h', 'WflowsFlowRepeatWindow 60s', 'WflowsFlowCallbackAllow 10.0.0.0/8') {
+mkdir "$dir/media", 0700;
+good('files of users have a folder, hosts and the Graph API', "WflowsFlowMediaDir $dir/media\nWflowsFlowMediaHost .whatsapp.net https://cdn.example:8443\nWflowsFlowGraphURL https://graph.facebook.com/v24.0");
+bad('the folder has to be there', "WflowsFlowMediaDir $dir/none", "WF2160: WflowsFlowMediaDir $dir/none: No such file or directory");
+chmod 0777, "$dir/media";
+bad('and nobody else may write there', "WflowsFlowMediaDir $dir/media",
+    "WF2161: WflowsFlowMediaDir $dir/media: others may write there; chmod 0700 it and give it to httpd's user");
+bad('a host is an end with its dot', 'WflowsFlowMediaHost whatsapp.net',
+    "WflowsFlowMediaHost: 'whatsapp.net': use the end of a host name, in lower case, with its dot in front (e.g. .whatsapp.net), or an origin");
+bad('access tokens are not sent in clear', 'WflowsFlowGraphURL http://graph.example/v23.0',
+    'WF2162: WflowsFlowGraphURL http://graph.example/v23.0: use https, or name its origin in WflowsFlowMediaHost too');
+good('but to a test set-up', "WflowsFlowMediaHost http://127.0.0.1:8080\nWflowsFlowGraphURL http://127.0.0.1:8080/v23.0");
+bad('the Graph API\'s URL is a prefix', 'WflowsFlowGraphURL https://graph.facebook.com/v23.0/',
+    "WflowsFlowGraphURL: 'https://graph.facebook.com/v23.0/': use no query and no slash at the end (e.g. WflowsFlowGraphURL https://graph.facebook.com/v23.0)");
+for my $line ('WflowsFlowMediaDir /tmp', 'WflowsFlowMediaHost .example.org', 'WflowsFlowGraphURL https://graph.facebook.com/v23.0', 'WflowsFlowStripeSecret env:HOME', 'WflowsFlowBillingGrace 1h', 'WflowsFlowRepeatWindow 60s', 'WflowsFlowCallbackAllow 10.0.0.0/8') {
     my ($name) = $line =~ /^(\w+)/;
     bad("$name is refused in a virtual host", "<VirtualHost *>\nServerName a.example\n$line\n</VirtualHost>",
         "$name: not in <VirtualHost>, it is for the whole process; move it to the main server configuration");

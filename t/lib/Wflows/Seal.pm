@@ -7,6 +7,8 @@ package Wflows::Seal;
 #                 additional data  data_keys|<company id>|<data key id>
 #   secret column wf1:<data key id>:<base64(nonce | ciphertext | tag)>     AES-256-GCM under the data key,
 #                 additional data  <table>|<column>|<company id>|<row id>
+#   file          "wff1", then pieces of 64 KiB, AES-256-GCM under a key of its own; nonce: the piece's number;
+#                 additional data  <number>|<1: the last>|media|content|<company id>|<row id>
 
 use strict;
 use warnings;
@@ -16,7 +18,7 @@ use Crypt::PRNG qw(random_bytes);
 use Exporter qw(import);
 use MIME::Base64 qw(decode_base64 encode_base64);
 
-our @EXPORT_OK = qw(open_data_key seal_column unseal_column wrap_data_key);
+our @EXPORT_OK = qw(open_data_key open_vault seal_column unseal_column wrap_data_key);
 
 sub _seal {
     my ($key, $aad, $plain) = @_;
@@ -53,6 +55,21 @@ sub unseal_column {
     my ($key, $place, $sealed) = @_;
     my ($base64) = $sealed =~ /\Awf1:[^:]+:(.+)\z/ or return undef;
     return _open($key, join('|', @$place), $base64);
+}
+
+# The plaintext of a file at rest; undef: it does not open.
+sub open_vault {
+    my ($key, $place, $sealed) = @_;
+    return undef unless substr($sealed, 0, 4, '') eq 'wff1';
+    my $plain = '';
+    for (my $n = 0; length $sealed; $n++) {
+        my $piece = substr($sealed, 0, 65536 + 16, '');
+        my $tag = substr($piece, -16, 16, '');
+        my $aad = join('|', $n, length $sealed ? 0 : 1, @$place);
+        my $opened = gcm_decrypt_verify('AES', $key, pack('N3', 0, 0, $n), $aad, $piece, $tag) // return undef;
+        $plain .= $opened;
+    }
+    return $plain;
 }
 
 1;
