@@ -36,6 +36,8 @@ sub start {
         my $connection = $listen->accept or next;
         next if fork();
         close($listen);
+        # A slow answer may outlive the test: what still holds the test's output would keep prove waiting.
+        open(STDOUT, '>', '/dev/null') and open(STDERR, '>', '/dev/null') or POSIX::_exit(1);
         eval { 1 while $self->_serve($connection) };
         POSIX::_exit(0);
     }

@@ -34,7 +34,11 @@ sub _answer {
     my $how = $json->decode(read_file($set))->{$path} // {};
     my $headers = $how->{headers} // {};
     return [$how->{status}, $headers, $how->{body} // ''] if $how->{status};
-    if ($path eq '/hang') { sleep 3600; return undef }
+    if ($path eq '/hang') {
+        my $server = getppid();
+        sleep 0.2 while getppid() == $server;
+        return undef;
+    }
     if ($path =~ m{^/slow/(\d+)}) { sleep($1 / 1000); return [200, $headers, ''] }
     return [$1, $headers, "status $1"] if $path =~ m{^/code/(\d+)};
     return [302, { Location => $query }, ''] if $path eq '/redirect';
