@@ -194,6 +194,8 @@ good('several keys are allowed', "$db\n$redis\n$master\nWflowsKey k0 file:$key\n
     $conf =~ s{file:/etc/wflows/key-k1}{file:$key};
     my $stripe = write_file("$dir/stripe", "whsec_test\n", 0400);
     $conf =~ s{file:/etc/wflows/stripe-secret}{file:$stripe};
+    mkdir("$dir/media", 0700) or die "$dir/media: $!";
+    $conf =~ s{/var/lib/wflows/media}{$dir/media};
     cmp_ok($said, '>', 25, "it shows the directives ($said)");
     good('every default and example in it is a value that is accepted', $conf);
 }
