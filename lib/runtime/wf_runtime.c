@@ -121,7 +121,6 @@ wf_status_t wf_runtime_make(wf_ctx_t *ctx, wf_runtime_t **out, apr_pool_t *pool,
     rt->conf = *conf;
     rt->store.prefix = conf->redis_prefix;
     rt->store.scripts = wf_store_scripts_make(pool);
-    rt->store.hints = wf_admit_hints_make(pool);
     rt->service.store = &rt->store;
     rt->service.ring = opts->ring;
     rt->service.conf = conf->service;

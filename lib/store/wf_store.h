@@ -15,7 +15,7 @@
 #include "webhook/wf_billing.h"
 #include "webhook/wf_wa_event.h"
 
-/* Handles only, no data (the hints are guesses); shared by all threads of a process. */
+/* Handles only, no data; shared by all threads of a process. */
 typedef struct {
     wf_pg_t *pg;
     wf_redis_t *redis;  /* NULL: none configured (some wflowsctl commands) */
@@ -23,12 +23,9 @@ typedef struct {
     /* The server-side scripts with their digests. Made once by the runtime's owner; no statics, because each
      * module has its own copy of this library. */
     const struct wf_store_scripts_t *scripts;
-    struct wf_admit_hints_t *hints; /* NULL: each admission asks for limits */
 } wf_store_t;
 
 const struct wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool);
-typedef struct wf_admit_hints_t wf_admit_hints_t;
-wf_admit_hints_t *wf_admit_hints_make(apr_pool_t *pool); /* one for each process */
 
 /* Who changes something, for the audit row. */
 typedef struct {
@@ -303,8 +300,8 @@ typedef struct {
 } wf_admit_reply_t;
 
 /* Reads the cached context, applies the limits (GCRA: a burst of `max`, refilled evenly over the window)
- * and the quota, in one round trip; in two when the context is missing, or has limits since this process
- * last saw it. Expected failure: WF_EUNAVAIL. */
+ * and the quota, in one round trip; a miss needs a second one, for `generation`. Expected failure:
+ * WF_EUNAVAIL. */
 wf_status_t wf_admit_query(wf_ctx_t *ctx, wf_admit_reply_t *out, const wf_store_t *store,
                            const wf_admit_query_t *query) WF_MUST_CHECK;
 /* Caches the entry and applies its own limits, in one round trip. *out: as if it had been found; its record is
