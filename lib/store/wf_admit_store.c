@@ -88,22 +88,10 @@ const wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool)
 
 const char *wf_month(apr_pool_t *pool, apr_time_t t)
 {
-    char *out = apr_palloc(pool, 8);
     apr_time_exp_t e;
-    int year, month;
 
     apr_time_exp_gmt(&e, t);
-    year = (e.tm_year + 1900) % 10000;
-    month = e.tm_mon + 1;
-    out[0] = (char)('0' + year / 1000);
-    out[1] = (char)('0' + year / 100 % 10);
-    out[2] = (char)('0' + year / 10 % 10);
-    out[3] = (char)('0' + year % 10);
-    out[4] = '-';
-    out[5] = (char)('0' + month / 10);
-    out[6] = (char)('0' + month % 10);
-    out[7] = '\0';
-    return out;
+    return apr_psprintf(pool, "%04d-%02d", e.tm_year + 1900, e.tm_mon + 1);
 }
 
 static const char *ctx_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_admit_query_t *q)
