@@ -198,6 +198,14 @@ int wf_slug_is(const char *text);
  * parsers could read differently; else what is wrong with it. Only the form: no look-up. */
 #define WF_URL_MAX 2048
 const char *wf_url_fault(const char *url);
+/* The same, and its parts, borrowed from `url`; all empty where something is wrong with it. */
+typedef struct {
+    int is_https;
+    wf_slice_t host; /* an IPv6 address with its brackets */
+    wf_slice_t port; /* len 0: none is given */
+    const char *rest; /* path, query, fragment: "" if there is none */
+} wf_url_t;
+const char *wf_url_split(wf_url_t *out, const char *url);
 
 /* 1 if `len` bytes are valid UTF-8 without NUL. */
 int wf_utf8_is(const char *text, size_t len);

@@ -10,38 +10,42 @@ static const char name_chars[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
 static const char address_chars[] = "ABCDEFabcdef0123456789:.";
 
-static const char *authority_fault(const char *authority, size_t len)
+/* `end`: of the authority, where the path, the query or nothing begins. */
+static const char *split_authority(wf_url_t *out, const char *text, const char *end)
 {
-    size_t host, end = 0;
+    const char *p = text;
+    size_t host;
     char port[6];
     int64_t n;
 
-    if (memchr(authority, '@', len)) {
+    if (memchr(text, '@', (size_t)(end - text))) {
         return "the URL must not have a user or password";
     }
-    if (*authority == '[') {
-        host = strspn(authority + 1, address_chars);
-        end = host + 1;
-        if (authority[end] != ']') {
+    if (*p == '[') {
+        host = strspn(p + 1, address_chars);
+        p += 1 + host;
+        if (*p++ != ']') {
             return "the URL has a malformed address between [ and ]";
         }
-        end++;
     } else {
-        host = end = strspn(authority, name_chars);
+        host = strspn(p, name_chars);
+        p += host;
     }
     if (host == 0) {
         return "the URL has no host";
     }
-    if (end == len) {
+    out->host = (wf_slice_t){text, (size_t)(p - text)};
+    out->rest = end;
+    if (p == end) {
         return NULL;
     }
-    if (authority[end] != ':') {
+    if (*p++ != ':') {
         return "the URL has a malformed host";
     }
-    end++;
-    if (len - end < sizeof(port)) {
-        memcpy(port, authority + end, len - end);
-        port[len - end] = '\0';
+    out->port = (wf_slice_t){p, (size_t)(end - p)};
+    if (out->port.len < sizeof(port)) {
+        memcpy(port, p, out->port.len);
+        port[out->port.len] = '\0';
         if (wf_parse_int(&n, port, 1, 65535)) {
             return NULL;
         }
@@ -49,7 +53,7 @@ static const char *authority_fault(const char *authority, size_t len)
     return "the port is not a number from 1 to 65535";
 }
 
-const char *wf_url_fault(const char *url)
+static const char *split(wf_url_t *out, const char *url)
 {
     size_t scheme;
 
@@ -62,9 +66,30 @@ const char *wf_url_fault(const char *url)
     if (url[strspn(url, url_chars)] != '\0') {
         return "the URL has a character that must be percent-encoded";
     }
-    scheme = strncasecmp(url, "https://", 8) == 0 ? 8 : strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
+    out->is_https = strncasecmp(url, "https://", 8) == 0;
+    scheme = out->is_https ? 8 : strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
     if (scheme == 0) {
         return "the URL must begin with https:// or http://";
     }
-    return authority_fault(url + scheme, strcspn(url + scheme, "/?#"));
+    url += scheme;
+    return split_authority(out, url, url + strcspn(url, "/?#"));
+}
+
+const char *wf_url_split(wf_url_t *out, const char *url)
+{
+    const char *fault;
+
+    memset(out, 0, sizeof(*out));
+    fault = split(out, url);
+    if (fault) {
+        memset(out, 0, sizeof(*out));
+    }
+    return fault;
+}
+
+const char *wf_url_fault(const char *url)
+{
+    wf_url_t parts;
+
+    return wf_url_split(&parts, url);
 }

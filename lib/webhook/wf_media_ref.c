@@ -8,7 +8,6 @@
 #define MEDIA_ID_MAX 128
 #define FILE_NAME_MAX 255
 #define MIME_MAX 100
-#define URL_MAX 4096
 
 typedef struct {
     wf_ctx_t *ctx;
@@ -50,60 +49,17 @@ static int decode_exactly(unsigned char *out, size_t len, const wf_json_t *value
     return ok;
 }
 
-/* https and nothing that two parsers could read differently. *host is borrowed from the URL. */
-static int split_url(const char *url, int *is_https, wf_slice_t *host, wf_slice_t *port)
-{
-    size_t len = url ? strnlen(url, URL_MAX + 1) : 0, i;
-    const char *p;
-
-    if (len == 0 || len > URL_MAX) {
-        return 0;
-    }
-    for (i = 0; i < len; i++) {
-        if ((unsigned char)url[i] <= ' ' || (unsigned char)url[i] >= 0x7f || url[i] == '\\') {
-            return 0;
-        }
-    }
-    *is_https = strncasecmp(url, "https://", 8) == 0;
-    if (!*is_https && strncasecmp(url, "http://", 7) != 0) {
-        return 0;
-    }
-    p = url + (*is_https ? 8 : 7);
-    host->data = p;
-    host->len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
-    p += host->len;
-    *port = (wf_slice_t){p, 0};
-    if (*p == ':') {
-        port->data = ++p;
-        port->len = strspn(p, "0123456789");
-        p += port->len;
-        if (port->len == 0 || port->len > 5) {
-            return 0;
-        }
-    }
-    /* Anything else here ("@", "[", "%") could end the host for one reader and not for another. */
-    return host->len > 0 && (*p == '\0' || *p == '/' || *p == '?');
-}
-
-static int is_url(const char *url)
-{
-    wf_slice_t host, port;
-    int is_https;
-
-    return split_url(url, &is_https, &host, &port);
-}
-
 /* NULL, or what is wrong with a reference of 3.2. */
 static const char *read_cdn(wf_media_ref_t *ref, apr_pool_t *pool, const wf_json_t *o)
 {
     const wf_json_t *meta = wf_json_get(o, "encryption_metadata");
 
     ref->source = WF_MEDIA_FROM_CDN;
-    ref->cdn_url = clean_text(pool, wf_json_get(o, "cdn_url"), URL_MAX);
+    ref->cdn_url = clean_text(pool, wf_json_get(o, "cdn_url"), WF_URL_MAX);
     if (!ref->media_id) {
         return "media_id is not a short text";
     }
-    if (!is_url(ref->cdn_url)) {
+    if (wf_url_fault(ref->cdn_url)) {
         return "cdn_url is no URL of a server";
     }
     if (!decode_exactly(ref->keys.encrypted_hash, sizeof(ref->keys.encrypted_hash),
@@ -310,7 +266,7 @@ wf_status_t wf_media_ref_secret_parse(wf_ctx_t *ctx, wf_media_ref_t *out, const 
     }
     memcpy(&out->keys, text, sizeof(out->keys));
     out->cdn_url = apr_pstrmemdup(ctx->pool, text + sizeof(out->keys), len - sizeof(out->keys));
-    if (!is_url(out->cdn_url)) {
+    if (wf_url_fault(out->cdn_url)) {
         return wf_fail(ctx, WF_EINVALID, WFLOGNO(0528) "a stored file reference has no URL");
     }
     return WF_OK;
@@ -321,11 +277,10 @@ wf_status_t wf_media_ref_secret_parse(wf_ctx_t *ctx, wf_media_ref_t *out, const 
 
 const char *wf_media_host_check(const char *rule)
 {
-    wf_slice_t host, port;
-    int is_https;
+    wf_url_t url;
 
     if (strchr(rule, '/')) {
-        return split_url(rule, &is_https, &host, &port) && port.data[port.len] == '\0'
+        return !wf_url_split(&url, rule) && *url.rest == '\0'
                    ? NULL
                    : "an origin is http(s)://host or http(s)://host:port and nothing more";
     }
@@ -348,13 +303,14 @@ static int is_origin(const char *rule, const char *url)
 
 int wf_media_url_allowed(const apr_array_header_t *rules, const char *url)
 {
-    wf_slice_t host, port;
-    int is_https, is_443, i;
+    wf_url_t parts;
+    int is_443, i;
 
-    if (!rules || !split_url(url, &is_https, &host, &port)) {
+    if (!rules || wf_url_split(&parts, url)) {
         return 0;
     }
-    is_443 = port.len == 0 || (port.len == 3 && strncmp(port.data, "443", 3) == 0);
+    is_443 = parts.port.len == 0 ||
+             (parts.port.len == 3 && strncmp(parts.port.data, "443", 3) == 0);
     for (i = 0; i < rules->nelts; i++) {
         const char *rule = APR_ARRAY_IDX(rules, i, const char *);
         size_t len = strlen(rule);
@@ -363,8 +319,8 @@ int wf_media_url_allowed(const apr_array_header_t *rules, const char *url)
             if (is_origin(rule, url)) {
                 return 1;
             }
-        } else if (is_https && is_443 && host.len > len &&
-                   strncasecmp(host.data + host.len - len, rule, len) == 0) {
+        } else if (parts.is_https && is_443 && parts.host.len > len &&
+                   strncasecmp(parts.host.data + parts.host.len - len, rule, len) == 0) {
             return 1;
         }
     }

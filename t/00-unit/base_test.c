@@ -144,6 +144,28 @@ START_TEST(urls_that_parsers_could_read_differently_are_refused)
 }
 END_TEST
 
+static int is_slice(wf_slice_t slice, const char *text)
+{
+    return slice.len == strlen(text) && memcmp(slice.data, text, slice.len) == 0;
+}
+
+START_TEST(a_url_is_split_and_nothing_is_told_of_a_bad_one)
+{
+    wf_url_t u;
+
+    ck_assert_ptr_null(wf_url_split(&u, "HTTPS://Example.com:8443/a?b#c"));
+    ck_assert(u.is_https && is_slice(u.host, "Example.com") && is_slice(u.port, "8443"));
+    ck_assert_str_eq(u.rest, "/a?b#c");
+    ck_assert_ptr_null(wf_url_split(&u, "http://[::1]"));
+    ck_assert(!u.is_https && is_slice(u.host, "[::1]") && u.port.len == 0);
+    ck_assert_str_eq(u.rest, "");
+    ck_assert_ptr_null(wf_url_split(&u, "http://a#.b.example"));
+    ck_assert(is_slice(u.host, "a"));
+    ck_assert_ptr_nonnull(wf_url_split(&u, "https://example.com:65536/"));
+    ck_assert(!u.is_https && !u.host.data && !u.port.data && !u.rest);
+}
+END_TEST
+
 START_TEST(uuids_go_to_bytes_and_back_and_v7_sorts_by_time)
 {
     char a[WF_UUID_LEN + 1], b[WF_UUID_LEN + 1], c[WF_UUID_LEN + 1];
@@ -184,6 +206,7 @@ int main(void)
     tcase_add_test(tc, a_buffer_refuses_to_grow_past_its_maximum_and_says_so_once);
     tcase_add_test(tc, utf8_refuses_overlong_forms_surrogates_and_nul);
     tcase_add_test(tc, urls_that_parsers_could_read_differently_are_refused);
+    tcase_add_test(tc, a_url_is_split_and_nothing_is_told_of_a_bad_one);
     tcase_add_test(tc, uuids_go_to_bytes_and_back_and_v7_sorts_by_time);
     tcase_add_test(tc, the_first_failure_is_kept_and_its_public_text_has_no_number);
     return wf_test_run(s);
