@@ -127,23 +127,29 @@ static const char *set_outbox_workers(cmd_parms *cmd, void *dir, const char *tex
                    : wfm_conf_int(cmd, &server_conf(cmd)->outbox_workers, text, &range);
 }
 
-static const char *add_callback_allow(cmd_parms *cmd, void *dir, const char *cidr)
+/* One more text of a list of the main server. `fault`: what is wrong with it, or NULL. */
+static const char *add_text(cmd_parms *cmd, apr_array_header_t **list, const char *text,
+                            const char *fault)
 {
-    wff_server_conf_t *conf = server_conf(cmd);
     const char *message = wfm_conf_main_only(cmd);
 
     if (message) {
         return message;
     }
-    message = wf_http_cidr_check(cmd->pool, cidr);
-    if (message) {
-        return apr_psprintf(cmd->pool, "%s: '%s': %s", cmd->cmd->name, cidr, message);
+    if (fault) {
+        return apr_psprintf(cmd->pool, "%s: '%s': %s", cmd->cmd->name, text, fault);
     }
-    if (!conf->callback_allow) {
-        conf->callback_allow = apr_array_make(cmd->pool, 4, sizeof(const char *));
+    if (!*list) {
+        *list = apr_array_make(cmd->pool, 4, sizeof(const char *));
     }
-    APR_ARRAY_PUSH(conf->callback_allow, const char *) = cidr;
+    APR_ARRAY_PUSH(*list, const char *) = text;
     return NULL;
+}
+
+static const char *add_callback_allow(cmd_parms *cmd, void *dir, const char *cidr)
+{
+    return add_text(cmd, &server_conf(cmd)->callback_allow, cidr,
+                    wf_http_cidr_check(cmd->pool, cidr));
 }
 
 static const char *add_stripe_secret(cmd_parms *cmd, void *dir, const char *source)
@@ -193,21 +199,7 @@ static const char *set_media_dir(cmd_parms *cmd, void *dir, const char *path)
 
 static const char *add_media_host(cmd_parms *cmd, void *dir, const char *rule)
 {
-    wff_server_conf_t *conf = server_conf(cmd);
-    const char *message = wfm_conf_main_only(cmd);
-
-    if (message) {
-        return message;
-    }
-    message = wf_media_host_check(rule);
-    if (message) {
-        return apr_psprintf(cmd->pool, "%s: '%s': %s", cmd->cmd->name, rule, message);
-    }
-    if (!conf->media_hosts) {
-        conf->media_hosts = apr_array_make(cmd->pool, 4, sizeof(const char *));
-    }
-    APR_ARRAY_PUSH(conf->media_hosts, const char *) = rule;
-    return NULL;
+    return add_text(cmd, &server_conf(cmd)->media_hosts, rule, wf_media_host_check(rule));
 }
 
 static const char *set_graph_url(cmd_parms *cmd, void *dir, const char *url)
