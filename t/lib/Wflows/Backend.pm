@@ -1,7 +1,8 @@
 package Wflows::Backend;
 
 # A small HTTP server on loopback: a company's own system. It writes down what it gets and answers what the
-# test says. One process, one request at a time a connection; slow answers do not block others (fork).
+# test says. One process, one request at a time a connection; slow answers do not block others (fork). What a path
+# answers may be changed by `set` while it runs.
 
 use strict;
 use warnings;
@@ -12,7 +13,7 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 use Time::HiRes qw(sleep time);
-use Wflows::Process qw(alive free_port read_file stop_pid);
+use Wflows::Process qw(alive free_port read_file stop_pid write_file);
 
 my $json = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
 
@@ -59,11 +60,29 @@ sub _serve {
     open(my $log, '>>', $self->{log}) or return 0;
     syswrite($log, $json->encode($request) . "\n");
     close($log);
-    my ($status, $more, $text) = @{ $self->{answer}->($request) // return 0 };
+    my ($status, $more, $text) = @{ $self->_set_for($path) // $self->{answer}->($request) // return 0 };
     my $head = join('', map { "$_: $more->{$_}\r\n" } sort keys %$more);
     print {$c} "HTTP/1.1 $status x\r\nContent-Length: " . length($text) . "\r\n$head\r\n$text";
     $c->flush;
     return ($headers{connection} // '') !~ /close/i;
+}
+
+sub _sets { my ($self) = @_; return -e "$self->{log}.set" ? $json->decode(read_file("$self->{log}.set")) : {} }
+
+sub _set_for {
+    my ($self, $path) = @_;
+    my $how = $self->_sets->{ $path =~ s/\?.*//sr } // return undef;
+    return [$how->{status}, $how->{headers} // {}, $how->{body} // ''];
+}
+
+# From now on `path` gets { status, headers, body }; undef: what `answer` says again.
+sub set {
+    my ($self, $path, $how) = @_;
+    my $all = $self->_sets;
+    if ($how) { $all->{$path} = $how } else { delete $all->{$path} }
+    my $file = "$self->{log}.set";
+    write_file("$file.new", $json->encode($all));
+    rename("$file.new", $file) or croak "$file: $!";
 }
 
 sub url { my ($self, $path) = @_; return "http://$self->{address}:$self->{port}" . ($path // '/') }

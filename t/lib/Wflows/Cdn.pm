@@ -26,7 +26,6 @@ my $serial = 0;
 sub start {
     my ($class, %o) = @_;
     my $self = bless {%o}, $class;
-    write_file("$o{dir}/set.json", '{}');
     $self->{backend} = Wflows::Backend->start(log => "$o{dir}/requests.ndjson", answer => sub { $self->_answer(@_) });
     return $self;
 }
@@ -34,8 +33,6 @@ sub start {
 sub _answer {
     my ($self, $request) = @_;
     my ($path) = split(/\?/, $request->{path});
-    my $how = $json->decode(read_file("$self->{dir}/set.json"))->{$path};
-    return [$how->{status}, $how->{headers} // {}, $how->{body} // ''] if $how;
     return [$1, {}, ''] if $path =~ m{^/code/(\d+)};
     return [200, {}, read_file("$self->{dir}/$1")] if $path =~ m{^/f/([a-z0-9-]+)$} && -e "$self->{dir}/$1";
     if ($path =~ m{^/(v23\.0|download)/(\d+)$} && -e "$self->{dir}/graph-$2") {
@@ -49,15 +46,7 @@ sub _answer {
 sub url { my ($self, $path) = @_; return $self->{backend}->url($path) }
 sub origin { my ($self) = @_; return $self->url('') =~ s{/$}{}r }
 
-# From now on `path` gets { status, headers, body }; undef: as before.
-sub set {
-    my ($self, $path, $how) = @_;
-    my $file = "$self->{dir}/set.json";
-    my $all = $json->decode(read_file($file));
-    if ($how) { $all->{$path} = $how } else { delete $all->{$path} }
-    write_file("$file.new", $json->encode($all));
-    rename("$file.new", $file) or die "$file: $!";
-}
+sub set { my ($self, @how) = @_; return $self->{backend}->set(@how) }
 
 sub count {
     my ($self, $path) = @_;

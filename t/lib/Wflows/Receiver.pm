@@ -14,7 +14,7 @@ use Digest::SHA qw(hmac_sha256_base64);
 use MIME::Base64 qw(decode_base64);
 use Time::HiRes qw(sleep time);
 use Wflows::Backend;
-use Wflows::Process qw(read_file wait_until write_file);
+use Wflows::Process qw(wait_until);
 
 my $json = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
 
@@ -22,42 +22,29 @@ my $json = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
 sub start {
     my ($class, %o) = @_;
     my $self = bless {%o}, $class;
-    my $set = "$o{dir}/set.json";
-    write_file($set, '{}');
-    $self->{backend} = Wflows::Backend->start(log => "$o{dir}/received.ndjson", %o, answer => sub { _answer($set, @_) });
+    $self->{backend} = Wflows::Backend->start(log => "$o{dir}/received.ndjson", %o, answer => \&_answer);
     return $self;
 }
 
 sub _answer {
-    my ($set, $request) = @_;
+    my ($request) = @_;
     my ($path, $query) = split(/\?/, $request->{path}, 2);
-    my $how = $json->decode(read_file($set))->{$path} // {};
-    my $headers = $how->{headers} // {};
-    return [$how->{status}, $headers, $how->{body} // ''] if $how->{status};
     if ($path eq '/hang') {
         my $server = getppid();
         sleep 0.2 while getppid() == $server;
         return undef;
     }
-    if ($path =~ m{^/slow/(\d+)}) { sleep($1 / 1000); return [200, $headers, ''] }
-    return [$1, $headers, "status $1"] if $path =~ m{^/code/(\d+)};
+    if ($path =~ m{^/slow/(\d+)}) { sleep($1 / 1000); return [200, {}, ''] }
+    return [$1, {}, "status $1"] if $path =~ m{^/code/(\d+)};
     return [302, { Location => $query }, ''] if $path eq '/redirect';
-    return [200, $headers, $json->encode($request)] if $path eq '/echo';
-    return [200, $headers, 'x' x 5_000_000] if $path eq '/big';
-    return [200, $headers, 'ok'];
+    return [200, {}, $json->encode($request)] if $path eq '/echo';
+    return [200, {}, 'x' x 5_000_000] if $path eq '/big';
+    return [200, {}, 'ok'];
 }
 
 sub url { my ($self, $path) = @_; return $self->{backend}->url($path) }
 
-# From now on requests for `path` get { status, headers, body }; undef: as the path says.
-sub set {
-    my ($self, $path, $how) = @_;
-    my $file = "$self->{dir}/set.json";
-    my $all = $json->decode(read_file($file));
-    if ($how) { $all->{$path} = $how } else { delete $all->{$path} }
-    write_file("$file.new", $json->encode($all));
-    rename("$file.new", $file) or die "$file: $!";
-}
+sub set { my ($self, @how) = @_; return $self->{backend}->set(@how) }
 
 # What came for `path` (all without), each with { id, timestamp, body, data, time, headers }.
 sub got {
