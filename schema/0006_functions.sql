@@ -103,6 +103,20 @@ begin
 end
 $$;
 
+-- The next company of a call that began with the tenant p_before: returns it, set. Whoever began with one
+-- company gets to no other.
+create function wflows.tenant_switch(p_before text, p_company text) returns text
+language plpgsql
+as $$
+begin
+    if p_company is null or p_before not in ('', p_company) then
+        raise exception 'the tenant of this transaction is another company'
+              using errcode = 'insufficient_privilege';
+    end if;
+    return set_config('app.tenant_id', p_company, true);
+end
+$$;
+
 -- Sets the tenant for the rest of the calling function; returns what it has to set back.
 create function wflows.tenant_enter(p_company uuid) returns text
 language plpgsql
@@ -111,14 +125,9 @@ declare
     v_before text := coalesce(current_setting('app.tenant_id', true), '');
     v_company text := p_company::text;
 begin
-    if v_before = v_company then
-        return v_before;
+    if v_before is distinct from v_company then
+        v_company := wflows.tenant_switch(v_before, v_company);
     end if;
-    if v_before <> '' or v_company is null then
-        raise exception 'the tenant of this transaction is another company'
-              using errcode = 'insufficient_privilege';
-    end if;
-    v_company := set_config('app.tenant_id', v_company, true);
     return v_before;
 end
 $$;
@@ -160,11 +169,7 @@ declare
 begin
     while b < cardinality(p_values) loop
         if v_tenant is distinct from p_values[b + 1] then
-            if v_before <> '' or p_values[b + 1] is null then
-                raise exception 'the tenant of this transaction is another company'
-                      using errcode = 'insufficient_privilege';
-            end if;
-            v_tenant := set_config('app.tenant_id', p_values[b + 1], true);
+            v_tenant := wflows.tenant_switch(v_before, p_values[b + 1]);
         end if;
         v_company := p_values[b + 1];
         v_hash := decode(p_values[b + 7], 'hex');
@@ -289,6 +294,7 @@ revoke execute on all routines in schema wflows from public;
 grant execute on function
     wflows.schema_version(), wflows.tenant_record(text, text),
     wflows.tenant_record_others(uuid, uuid), wflows.tenant_enter(uuid),
+    wflows.tenant_switch(text, text),
     wflows.session_steps(text[]), wflows.session_load(uuid, text), wflows.flow_plan(uuid, text, int),
     wflows.flow_error_event(uuid, uuid, text, json)
     to wflows_app;

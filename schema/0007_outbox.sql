@@ -170,12 +170,8 @@ declare
 begin
     for i in 0 .. cardinality(p_values) / 10 - 1 loop
         b := i * 10;
-        if v_tenant <> p_values[b + 1] then
-            if v_before <> '' then
-                raise exception 'the tenant of this transaction is another company'
-                      using errcode = 'insufficient_privilege';
-            end if;
-            v_tenant := set_config('app.tenant_id', p_values[b + 1], true);
+        if v_tenant is distinct from p_values[b + 1] then
+            v_tenant := wflows.tenant_switch(v_before, p_values[b + 1]);
         end if;
         update wflows.outbox o
         set status = case p_values[b + 4] when 'retry' then 'pending' else p_values[b + 4] end,
@@ -212,12 +208,8 @@ declare
 begin
     for i in 0 .. cardinality(p_values) / 3 - 1 loop
         b := i * 3;
-        if v_tenant <> p_values[b + 1] then
-            if v_before <> '' then
-                raise exception 'the tenant of this transaction is another company'
-                      using errcode = 'insufficient_privilege';
-            end if;
-            v_tenant := set_config('app.tenant_id', p_values[b + 1], true);
+        if v_tenant is distinct from p_values[b + 1] then
+            v_tenant := wflows.tenant_switch(v_before, p_values[b + 1]);
         end if;
         update wflows.outbox o
         set status = 'pending', due = true, lease_until = null, lease_owner = null

@@ -354,6 +354,8 @@ refused('outbox_release releases nothing of another', qq{select wflows.outbox_re
     qr/another company/);
 is(value('a', qq{select wflows.outbox_replay($in_b, array[$in_b]::uuid[])}), 0, 'outbox_replay sends nothing of another again');
 refused('the tenant cannot be left by tenant_enter', qq{select wflows.tenant_enter($in_b)}, qr/another company/);
+refused('nor by finishing rows of no company',
+    qq{select wflows.outbox_finish(array[null, '$company{b}', 'x', 'done', null, '1', '1', null, null, null])}, qr/another company/);
 refused('there is no step without a company', qq{select wflows.session_load(null, '$token')}, qr/another company/, '');
 is(value(undef, qq{select wflows.session_load($in_b, '$token')::text || coalesce(current_setting('app.tenant_id', true), '')}),
     '{"of":"b"}', 'a step function leaves no tenant behind');
