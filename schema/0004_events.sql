@@ -114,13 +114,29 @@ call wflows.protect('wflows.usage_counters');
 grant select, insert, update on wflows.usage_counters to wflows_app;
 grant select, insert, update, delete on wflows.usage_counters to wflows_platform;
 
+-- Where each company's chain of audit rows ends: what is cut off its end is missed by this. The row is locked
+-- from an insert to its commit, so the audit rows of one company take turns.
+create table wflows.audit_heads (
+    company_id uuid not null,
+    seq bigint not null,
+    hash bytea not null,
+    primary key (company_id)
+) with (fillfactor = 70);
+call wflows.protect('wflows.audit_heads');
+grant select, insert, update on wflows.audit_heads to wflows_app, wflows_platform;
+
 -- Kept when the company goes, so without a foreign key. Rows of the platform itself have the nil UUID.
--- Nobody but the owner may change or delete a row.
+-- Nobody but the owner may change or delete a row, and if he does, the chain is broken
+-- (`wflowsctl audit verify`, lib/store/wf_audit_chain.c, which computes all of it anew):
+--   details_hash = SHA-256(salt, the members that may be about a person)
+--   hash         = SHA-256(hash of the row before, the other members with details_hash)
+-- Erasing a company blanks the members of the first kind and the salt. The chain still holds, and without
+-- the salt nobody finds out by trying what was hashed.
 create table wflows.audit_logs (
     company_id uuid not null,
     id uuid not null,
     user_id uuid,
-    actor text not null,
+    actor text not null, -- erased: what stands before its colon
     action text not null,
     resource_type text not null,
     resource_id text,
@@ -131,9 +147,48 @@ create table wflows.audit_logs (
     new_values json,
     metadata json,
     created_at timestamptz not null default now(),
+    -- by audit_chain, whatever an insert says
+    seq bigint not null,
+    salt bytea, -- null: erased
+    details_hash bytea not null,
+    hash bytea not null,
     primary key (company_id, id),
+    constraint audit_logs_seq_key unique (company_id, seq),
     constraint audit_logs_action_check check (action ~ '^[a-z_]+\.[a-z_]+$')
 );
 create index audit_logs_by_time on wflows.audit_logs (company_id, created_at, id);
 call wflows.protect('wflows.audit_logs');
 grant select, insert on wflows.audit_logs to wflows_app, wflows_platform;
+
+-- Every value with its length in bytes, so that no two lists of values look the same.
+create function wflows.audit_text(variadic p_values text[]) returns bytea
+language sql immutable parallel safe
+return (select convert_to(string_agg(coalesce(octet_length(v.value) || ':' || v.value, '-'), ','
+                                     order by v.number), 'UTF8')
+        from unnest(p_values) with ordinality v (value, number));
+
+create function wflows.audit_chain() returns trigger
+language plpgsql
+as $$
+declare
+    v_before bytea;
+begin
+    new.salt := uuid_send(gen_random_uuid());
+    new.details_hash := sha256(new.salt || wflows.audit_text(
+        new.actor, new.user_id::text, new.resource_id, new.ip_address, new.user_agent, new.request_id,
+        new.old_values::text, new.new_values::text, new.metadata::text));
+    insert into wflows.audit_heads as h (company_id, seq, hash)
+    values (new.company_id, 1, decode(repeat('00', 32), 'hex'))
+    on conflict (company_id) do update set seq = h.seq + 1
+    returning h.seq, h.hash into new.seq, v_before;
+    new.hash := sha256(v_before || wflows.audit_text(
+        'wfa1', new.company_id::text, new.seq::text, new.id::text, wflows.time_us(new.created_at)::text,
+        split_part(new.actor, ':', 1), new.action, new.resource_type, encode(new.details_hash, 'hex')));
+    update wflows.audit_heads set hash = new.hash where company_id = new.company_id;
+    return new;
+end
+$$;
+create trigger audit_chain before insert on wflows.audit_logs
+    for each row execute function wflows.audit_chain();
+revoke execute on function wflows.audit_text(text[]), wflows.audit_chain() from public;
+grant execute on function wflows.audit_text(text[]) to wflows_app, wflows_platform;

@@ -76,6 +76,7 @@ my @samples = (
     outbox_attempts => sub { { company_id => $_[0], outbox_id => $_[0], attempt => 1 } },
     media => sub { { company_id => $_[0], id => $_[0], source => 'cdn', media_id => 'm', sha256 => 'ab' x 32 } },
     usage_counters => sub { { company_id => $_[0], month => '2026-11', metric => 'messages', n => 5 } },
+    audit_heads => sub { { company_id => $_[0], seq => 9, hash => $hash } },
     audit_logs => sub { { company_id => $_[0], id => $_[0], actor => 'x', action => 'a.b', resource_type => 'a' } },
     users => sub { { company_id => $_[0], id => $_[0], email => 'a@b.example', name => 'U', role => 'admin' } },
     api_keys => sub { { company_id => $_[0], id => $_[0], name => 'K', key_hash => '$argon2id$x',

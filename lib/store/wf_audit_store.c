@@ -1,14 +1,13 @@
+#include "store/wf_audit_store.h"
 #include "store/wf_store_int.h"
 
-/* audit_logs.company_id is the first part of its key, so it cannot be NULL: the platform's own
- * rows. */
-#define NO_COMPANY "00000000-0000-0000-0000-000000000000"
+#define RECENT_MAX 1000
 
 wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *row,
                          const wf_actor_t *actor)
 {
     char id[WF_UUID_LEN + 1];
-    const wf_pg_param_t params[] = {row->company_id ? row->company_id : NO_COMPANY,
+    const wf_pg_param_t params[] = {row->company_id ? row->company_id : WF_AUDIT_PLATFORM,
                                     id,
                                     wf_store_uuid(actor->user_id),
                                     actor->actor,
@@ -28,4 +27,17 @@ wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *ro
         return st;
     }
     return wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_AUDIT_ADD), params);
+}
+
+wf_status_t wf_audit_recent(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
+                            const char *company_id, const char *action, int limit)
+{
+    const wf_pg_param_t params[] = {
+        company_id, action,
+        apr_psprintf(ctx->pool, "%d", limit < 1 || limit > RECENT_MAX ? RECENT_MAX : limit)};
+    wf_pg_result_t *res;
+    wf_status_t st = wf_store_query_platform(ctx, &res, store, WF_SQL_AUDIT_RECENT, params);
+
+    *array = NULL;
+    return st == WF_OK ? wf_store_json(ctx, array, res, 0, 0) : st;
 }

@@ -70,6 +70,15 @@
     " 'past_due_since', wflows.time_text(b.past_due_since),"                                 \
     " 'suspended_for', wflows.time_text(b.suspended_for))"
 
+#define AUDIT_JSON                                                                          \
+    "json_build_object('id', l.id, 'company_id', l.company_id, 'seq', l.seq,"               \
+    " 'actor', l.actor, 'user_id', l.user_id, 'action', l.action,"                          \
+    " 'resource_type', l.resource_type, 'resource_id', l.resource_id,"                      \
+    " 'ip_address', l.ip_address, 'user_agent', l.user_agent, 'request_id', l.request_id,"  \
+    " 'old_values', l.old_values, 'new_values', l.new_values, 'metadata', l.metadata,"      \
+    " 'erased', l.salt is null, 'hash', encode(l.hash, 'hex'),"                             \
+    " 'created_at', wflows.time_text(l.created_at))"
+
 static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
     /* set_config and not SET LOCAL ROLE: it may stand in a pipeline without a warning. */
     [WF_SQL_ROLE_PLATFORM] = {"role_platform",
@@ -81,6 +90,35 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " values ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11::json,"
          " $12::json, $13::json)",
          13},
+    [WF_SQL_AUDIT_RECENT] =
+        {"audit_recent",
+         "select coalesce(json_agg(x.doc), '[]') from (select " AUDIT_JSON " as doc"
+         " from wflows.audit_logs l where l.company_id = $1::uuid and ($2::text is null or l.action = $2)"
+         " order by l.seq desc limit $3::int) x",
+         3},
+    [WF_SQL_AUDIT_HEAD] = {"audit_head",
+                           "select h.seq, encode(h.hash, 'hex') from wflows.audit_heads h"
+                           " where h.company_id = $1::uuid",
+                           1},
+    [WF_SQL_AUDIT_CHAIN] =
+        {"audit_chain",
+         "select l.seq, l.id, wflows.time_us(l.created_at), split_part(l.actor, ':', 1), l.action,"
+         " l.resource_type, encode(l.salt, 'hex'), encode(l.details_hash, 'hex'),"
+         " encode(l.hash, 'hex'), l.actor, l.user_id, l.resource_id, l.ip_address, l.user_agent,"
+         " l.request_id, l.old_values, l.new_values, l.metadata"
+         " from wflows.audit_logs l where l.company_id = $1::uuid and l.seq > $2::bigint"
+         " order by l.seq limit 100",
+         2},
+    [WF_SQL_AUDIT_NEXT_CHAIN] =
+        {"audit_next_chain",
+         "select n.id, (select c.slug from wflows.companies c where c.id = n.id) from (select least("
+         "(select c.id from wflows.companies c where $1::uuid is null or c.id > $1::uuid"
+         " order by c.id limit 1), (select h.company_id from wflows.audit_heads h"
+         " where $1::uuid is null or h.company_id > $1::uuid order by h.company_id limit 1),"
+         "(select l.company_id from wflows.audit_logs l"
+         " where $1::uuid is null or l.company_id > $1::uuid order by l.company_id limit 1)"
+         ") as id) n",
+         1},
     /* Not due at once: whoever made the change deletes the keys itself right after the commit. */
     [WF_SQL_OUTBOX_CACHE_ADD] =
         {"outbox_cache_add",

@@ -90,6 +90,7 @@ typedef struct {
 
 /* The tables, one per noun. */
 extern const wfc_command_t wfc_account_commands[];
+extern const wfc_command_t wfc_audit_commands[];
 extern const wfc_command_t wfc_company_commands[];
 extern const wfc_command_t wfc_doctor_commands[];
 extern const wfc_command_t wfc_flow_commands[];

@@ -10,6 +10,7 @@ static const wfc_command_t *const command_tables[] = {wfc_migrate_commands,    w
                                                       wfc_company_commands,    wfc_account_commands,
                                                       wfc_key_commands,        wfc_flow_commands,
                                                       wfc_master_key_commands, wfc_outbox_commands,
+                                                      wfc_audit_commands,
                                                       wfc_send_commands,       wfc_help_commands,
                                                       NULL};
 
