@@ -29,7 +29,8 @@ typedef struct {
     wf_status_t (*start)(wf_ctx_t *ctx, void **out, apr_pool_t *pool, const wf_service_t *service,
                          int number);
     int (*is_alive)(const void *worker);
-    void (*stop)(void *worker, apr_interval_time_t bound);
+    void (*quit)(void *worker, apr_interval_time_t bound); /* returns at once */
+    void (*join)(void *worker);
 } kind_t;
 
 /* Of leases, for people to read: "host:pid:worker". */
@@ -59,9 +60,14 @@ static int is_outbox_alive(const void *worker)
     return wf_deliver_is_alive(worker);
 }
 
-static void stop_outbox(void *worker, apr_interval_time_t bound)
+static void quit_outbox(void *worker, apr_interval_time_t bound)
 {
-    wf_deliver_stop(worker, bound);
+    wf_deliver_quit(worker, bound);
+}
+
+static void join_outbox(void *worker)
+{
+    wf_deliver_join(worker);
 }
 
 /* With the outbox: a server that leaves that to others does no work of its own at all. */
@@ -86,9 +92,14 @@ static int are_jobs_alive(const void *worker)
 }
 
 /* Their batches are bounded: there is nothing to wait for. */
-static void stop_jobs(void *worker, apr_interval_time_t bound)
+static void quit_jobs(void *worker, apr_interval_time_t bound)
 {
-    wf_jobs_stop(worker);
+    wf_jobs_quit(worker);
+}
+
+static void join_jobs(void *worker)
+{
+    wf_jobs_join(worker);
 }
 
 static wf_status_t start_media(wf_ctx_t *ctx, void **out, apr_pool_t *pool,
@@ -107,15 +118,22 @@ static int is_media_alive(const void *worker)
     return wf_media_fetcher_is_alive(worker);
 }
 
-static void stop_media(void *worker, apr_interval_time_t bound)
+static void quit_media(void *worker, apr_interval_time_t bound)
 {
-    wf_media_fetcher_stop(worker, bound);
+    wf_media_fetcher_quit(worker, bound);
+}
+
+static void join_media(void *worker)
+{
+    wf_media_fetcher_join(worker);
 }
 
 static const kind_t kinds[] = {
-    {"outbox", wff_outbox_workers, start_outbox, is_outbox_alive, stop_outbox},
-    {"jobs", jobs_workers, start_jobs, are_jobs_alive, stop_jobs},
-    {"media", wff_media_fetchers, start_media, is_media_alive, stop_media},
+    {"outbox", wff_outbox_workers, start_outbox, is_outbox_alive, quit_outbox,
+     join_outbox},
+    {"jobs", jobs_workers, start_jobs, are_jobs_alive, quit_jobs, join_jobs},
+    {"media", wff_media_fetchers, start_media, is_media_alive, quit_media,
+     join_media},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -137,10 +155,17 @@ static struct {
     int is_ending;
 } child;
 
-static void stop_worker(worker_t *worker)
+static void quit_worker(worker_t *worker)
 {
     if (worker->thread) {
-        worker->kind->stop(worker->thread, STOP_BOUND);
+        worker->kind->quit(worker->thread, STOP_BOUND);
+    }
+}
+
+static void join_worker(worker_t *worker)
+{
+    if (worker->thread) {
+        worker->kind->join(worker->thread);
         worker->thread = NULL;
         apr_pool_destroy(worker->pool);
     }
@@ -162,28 +187,8 @@ static void start_worker(worker_t *worker)
     }
 }
 
-static apr_status_t on_watchdog(int state, void *data, apr_pool_t *pool)
-{
-    worker_t *worker = data;
-
-    apr_thread_mutex_lock(child.lock);
-    if (state == AP_WATCHDOG_STATE_STOPPING) {
-        stop_worker(worker);
-    } else if (!worker->thread) {
-        start_worker(worker);
-    } else if (!worker->kind->is_alive(worker->thread)) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, worker->server,
-                     WFLOGNO(2120) "the %s thread %d has ended by itself; it is "
-                                   "started again",
-                     worker->kind->name, worker->number);
-        stop_worker(worker);
-        start_worker(worker);
-    }
-    apr_thread_mutex_unlock(child.lock);
-    return APR_SUCCESS;
-}
-
-/* Before anything that the threads use goes: mod_watchdog may be later. */
+/* The child ends. mod_watchdog tells each worker of it by itself, but they end together, in the time of the
+ * slowest: the parent kills a child that takes all of their times. Whoever comes second finds nothing left. */
 static apr_status_t end_workers(void *unused)
 {
     int i;
@@ -191,7 +196,33 @@ static apr_status_t end_workers(void *unused)
     apr_thread_mutex_lock(child.lock);
     child.is_ending = 1;
     for (i = 0; i < child.count; i++) {
-        stop_worker(child.workers[i]);
+        quit_worker(child.workers[i]);
+    }
+    for (i = 0; i < child.count; i++) {
+        join_worker(child.workers[i]);
+    }
+    apr_thread_mutex_unlock(child.lock);
+    return APR_SUCCESS;
+}
+
+static apr_status_t on_watchdog(int state, void *data, apr_pool_t *pool)
+{
+    worker_t *worker = data;
+
+    if (state == AP_WATCHDOG_STATE_STOPPING) {
+        return end_workers(NULL);
+    }
+    apr_thread_mutex_lock(child.lock);
+    if (!worker->thread) {
+        start_worker(worker);
+    } else if (!worker->kind->is_alive(worker->thread)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, worker->server,
+                     WFLOGNO(2120) "the %s thread %d has ended by itself; it is "
+                                   "started again",
+                     worker->kind->name, worker->number);
+        quit_worker(worker);
+        join_worker(worker);
+        start_worker(worker);
     }
     apr_thread_mutex_unlock(child.lock);
     return APR_SUCCESS;
@@ -201,6 +232,7 @@ void wff_watchdog_child_init(apr_pool_t *pchild, server_rec *s)
 {
     if (child.count > 0 && apr_thread_mutex_create(&child.lock, APR_THREAD_MUTEX_DEFAULT,
                                                    pchild) == APR_SUCCESS) {
+        /* Before anything that the threads use goes: mod_watchdog may be later. */
         apr_pool_pre_cleanup_register(pchild, NULL, end_workers);
     }
 }

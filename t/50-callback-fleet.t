@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # Callbacks of a fleet: two servers on one database share the work and send nothing twice; a graceful restart loses
-# nothing and repeats nothing; what a killed child had on lease is sent again under the same id.
+# nothing and repeats nothing; a server that stops gives back what hangs; what a killed child had on lease is sent again
+# under the same id.
 
 use strict;
 use warnings;
@@ -19,7 +20,7 @@ use Wflows::Test qw(errlog_ok need start_stack);
 need(qw(pg redis httpd));
 my $stack = start_stack(server_directives => "WflowsFlowCallbackAllow 127.0.0.1/32\n");
 my $second = Wflows::Httpd->new(dir => "$stack->{dir}/second", modules_dir => "$stack->{build}/.libs",
-    global => $stack->httpd->{global}, main => "WflowsTenant On\n");
+    global => $stack->httpd->{global}, main => "WflowsTenant On\nWflowsFlowOutboxWorkers 3\n");
 $second->start;
 END { $second->stop if $second }
 my $receiver = Wflows::Receiver->start(dir => $stack->{dir});
@@ -70,7 +71,25 @@ once_each('/slow/20', 480, 'two servers');
     is($figures[0] + $figures[1], 480, 'and count it');
     ok($figures[0] > 0 && $figures[1] > 0, 'both of them') or diag("@figures");
 }
-$second->stop;
+
+# ---- a stop -------------------------------------------------------------------------------------------------------
+
+# Each of its workers waits six seconds for what is on its way. One after the other that is more than the parent waits for
+# a child, which it then kills with all that the workers have on lease.
+$stack->httpd->stop;
+my $busy = company('busy', '/hang?busy');
+$dbh->do('update wflows.whatsapp_accounts set callback_timeout = 60000 where company_id = ?', undef, $busy->{id});
+sub holders {
+    return $dbh->selectrow_array(q{select count(distinct split_part(lease_owner, '/', 1)) from wflows.outbox
+        where company_id = ? and status = 'leased'}, undef, $busy->{id});
+}
+ok(wait_until(30, sub { put($busy, 1); holders() == 3 }), 'each of three workers has deliveries on its way that hang');
+ok($second->stop, 'their server stops');
+is(holders(), 0, 'they have given them all back');
+$receiver->set('/hang', { status => 200 });
+$stack->httpd->start;
+ok(wait_until(60, sub { left() == 0 }), 'another server delivers them');
+$receiver->set('/hang', undef);
 
 # ---- a graceful restart -------------------------------------------------------------------------------------------
 

@@ -477,13 +477,17 @@ int wf_deliver_is_alive(const wf_deliver_t *d)
     return d->is_alive;
 }
 
-void wf_deliver_stop(wf_deliver_t *d, apr_interval_time_t bound)
+void wf_deliver_quit(wf_deliver_t *d, apr_interval_time_t bound)
 {
-    apr_status_t rv;
-
     d->stop_by = wf_monotonic() + bound;
     d->stop = 1;
     wf_http_multi_wake(d->multi);
+}
+
+void wf_deliver_join(wf_deliver_t *d)
+{
+    apr_status_t rv;
+
     apr_thread_join(&rv, d->thread);
     apr_pool_destroy(d->pool);
 }

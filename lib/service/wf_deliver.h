@@ -13,13 +13,16 @@ typedef struct {
     int in_flight_max;          /* 0: 512 */
 } wf_deliver_conf_t;
 
-/* `pool` and `service` must outlive it. Thread-safe, as the next two. */
+/* `pool` and `service` must outlive it. Thread-safe, as the next three. */
 wf_status_t wf_deliver_start(wf_ctx_t *ctx, wf_deliver_t **out, apr_pool_t *pool,
                              const wf_service_t *service,
                              const wf_deliver_conf_t *conf) WF_MUST_CHECK;
 /* 0: its thread has ended by itself. */
 int wf_deliver_is_alive(const wf_deliver_t *deliver);
-/* Claims no more, finishes for up to `bound` what is on its way, gives the rest back, joins the thread. */
-void wf_deliver_stop(wf_deliver_t *deliver, apr_interval_time_t bound);
+/* From now on it claims no more, finishes for up to `bound` what is on its way and gives the rest back. Returns
+ * at once, so that several can end at the same time. */
+void wf_deliver_quit(wf_deliver_t *deliver, apr_interval_time_t bound);
+/* After wf_deliver_quit: waits for the end of the thread. */
+void wf_deliver_join(wf_deliver_t *deliver);
 
 #endif

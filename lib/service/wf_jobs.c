@@ -319,14 +319,18 @@ int wf_jobs_is_alive(const wf_jobs_t *jobs)
     return jobs->alive;
 }
 
-void wf_jobs_stop(wf_jobs_t *jobs)
+void wf_jobs_quit(wf_jobs_t *jobs)
 {
-    apr_status_t rv;
-
     apr_thread_mutex_lock(jobs->lock);
     jobs->stop = 1;
     apr_thread_cond_signal(jobs->wake);
     apr_thread_mutex_unlock(jobs->lock);
+}
+
+void wf_jobs_join(wf_jobs_t *jobs)
+{
+    apr_status_t rv;
+
     apr_thread_join(&rv, jobs->thread);
     apr_pool_destroy(jobs->pool);
 }

@@ -18,7 +18,9 @@ wf_status_t wf_jobs_start(wf_ctx_t *ctx, wf_jobs_t **out, apr_pool_t *pool,
                           const wf_service_t *service) WF_MUST_CHECK;
 /* 0: its thread has ended by itself. */
 int wf_jobs_is_alive(const wf_jobs_t *jobs);
-/* Ends after the batch that is running (bounded by the timeouts of PostgreSQL and Redis); joins the thread. */
-void wf_jobs_stop(wf_jobs_t *jobs);
+/* It ends after the batch that is running (bounded by the timeouts of PostgreSQL and Redis). Returns at once. */
+void wf_jobs_quit(wf_jobs_t *jobs);
+/* After wf_jobs_quit: waits for the end of the thread. */
+void wf_jobs_join(wf_jobs_t *jobs);
 
 #endif

@@ -26,6 +26,7 @@ struct wf_media_fetcher_t {
     int has_turn; /* one thread looks for work, the others that are idle wait for their turn */
     int running;
     int stopping;
+    apr_time_t stop_by;
     volatile apr_uint32_t abandon; /* 1: downloads end at once */
     apr_thread_t *threads[THREADS];
 };
@@ -245,7 +246,8 @@ wf_status_t wf_media_fetcher_start(wf_ctx_t *ctx, wf_media_fetcher_t **out, apr_
             apr_thread_mutex_lock(f->lock);
             f->running--;
             apr_thread_mutex_unlock(f->lock);
-            wf_media_fetcher_stop(f, 0);
+            wf_media_fetcher_quit(f, 0);
+            wf_media_fetcher_join(f);
             return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0543) "the file fetcher got no thread");
         }
     }
@@ -263,17 +265,24 @@ int wf_media_fetcher_is_alive(const wf_media_fetcher_t *f)
     return running > 0;
 }
 
-void wf_media_fetcher_stop(wf_media_fetcher_t *f, apr_interval_time_t bound)
+void wf_media_fetcher_quit(wf_media_fetcher_t *f, apr_interval_time_t bound)
 {
-    apr_time_t until = wf_monotonic() + bound;
+    apr_thread_mutex_lock(f->lock);
+    f->stopping = 1;
+    f->stop_by = wf_monotonic() + bound;
+    apr_thread_cond_broadcast(f->changed);
+    apr_thread_mutex_unlock(f->lock);
+}
+
+void wf_media_fetcher_join(wf_media_fetcher_t *f)
+{
+    apr_interval_time_t left;
     apr_status_t rv;
     int i;
 
     apr_thread_mutex_lock(f->lock);
-    f->stopping = 1;
-    apr_thread_cond_broadcast(f->changed);
-    while (f->running > 0 && wf_monotonic() < until) {
-        apr_thread_cond_timedwait(f->changed, f->lock, until - wf_monotonic());
+    while (f->running > 0 && (left = f->stop_by - wf_monotonic()) > 0) {
+        apr_thread_cond_timedwait(f->changed, f->lock, left);
     }
     apr_thread_mutex_unlock(f->lock);
     apr_atomic_set32(&f->abandon, 1);

@@ -18,8 +18,10 @@ wf_status_t wf_media_fetcher_start(wf_ctx_t *ctx, wf_media_fetcher_t **out, apr_
                                    const wf_media_fetcher_conf_t *conf) WF_MUST_CHECK;
 /* 0: its threads have ended by themselves. */
 int wf_media_fetcher_is_alive(const wf_media_fetcher_t *fetcher);
-/* Claims no more; what is on its way may take up to `bound`, then it is given back. Joins the
- * threads. */
-void wf_media_fetcher_stop(wf_media_fetcher_t *fetcher, apr_interval_time_t bound);
+/* From now on it claims no more; what is on its way may take up to `bound`. Returns at once. */
+void wf_media_fetcher_quit(wf_media_fetcher_t *fetcher, apr_interval_time_t bound);
+/* After wf_media_fetcher_quit: waits for the end of the threads. What is on its way then is given
+ * back. */
+void wf_media_fetcher_join(wf_media_fetcher_t *fetcher);
 
 #endif

@@ -353,7 +353,8 @@ START_TEST(the_thread_runs_what_is_due_and_stops)
         apr_sleep(10000);
     }
     ck_assert(wf_jobs_is_alive(jobs));
-    wf_jobs_stop(jobs);
+    wf_jobs_quit(jobs);
+    wf_jobs_join(jobs);
     ck_assert(!wf_jobs_is_alive(jobs));
     ck_assert_str_eq(ask("select count(*) from wflows.flow_sessions where company_id = '%s'"
                          " and status = 'expired'",
