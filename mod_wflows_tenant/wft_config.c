@@ -372,6 +372,7 @@ static const char *set_default_plan(cmd_parms *cmd, void *dir, const char *plan)
 const command_rec wft_commands[] = {
     AP_INIT_TAKE1(WFT_DB, set_db, NULL, RSRC_CONF,
                   "source of the PostgreSQL connection string: file:, env:, exec:, or itself"),
+    /* 2: a job holds one while its batches use another. */
     INT(WFT_DB_POOL_MAX, conf.db_pool_max, 2, 512, "8",
         "PostgreSQL connections of a child process at most"),
     INT(WFT_DB_POOL_KEEP, conf.db_pool_keep, 0, 512, "2",

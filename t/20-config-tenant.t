@@ -82,6 +82,8 @@ for my $name (sort keys %number) {
     my ($min, $max, $example) = @{ $number{$name} };
     bad("$name has an upper bound", "$name " . ($max + 1),
         "$name: '" . ($max + 1) . "' is not allowed, use $min to $max (e.g. $name $example)");
+    bad("$name has a lower bound", "$name " . ($min - 1),
+        "$name: '" . ($min - 1) . "' is not allowed, use $min to $max (e.g. $name $example)");
     bad("$name is a number", "$name 10x", "$name: '10x' is not allowed, use $min to $max (e.g. $name $example)");
 }
 
