@@ -82,6 +82,8 @@ LogFormat "{\"time\":\"%{%Y-%m-%dT%H:%M:%S}t.%{msec_frac}t\",\"remote\":\"%a\",\
 CustomLog access.log wflows
 
 WflowsTenant On
+# mod_status turns it on by being loaded: two times(2) for each request.
+ExtendedStatus Off
 <Location "/metrics">
     Require local
 </Location>
