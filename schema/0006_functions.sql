@@ -227,7 +227,7 @@ begin
             end if;
             if p_values[b + 15] is not null then
                 perform wflows.media_add(v_company, p_values[b + 3]::uuid, p_values[b + 2]::uuid, null,
-                                         p_values[b + 15]::json);
+                                         null, p_values[b + 15]::json);
             end if;
         end if;
         b := b + 15;

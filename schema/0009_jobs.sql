@@ -12,17 +12,14 @@ grant select, insert, update, delete on wflows.job_runs to wflows_platform;
 
 alter table wflows.whatsapp_accounts add column key_rotation_reminded_at timestamptz;
 
--- Accounts whose key was to be changed by now, each once for each schedule: an event of ours, and a callback
--- where the account wants it, as for what comes in (0011_intake.sql). Of all companies, as wflows_platform.
+-- Accounts whose key was to be changed by now, each once for each schedule, as an event (event_tell in
+-- 0011_intake.sql). Of all companies, as wflows_platform.
 create function wflows.accounts_remind(p_max int)
 returns table (company_id uuid, account_id uuid, due_at text)
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
-    v_type constant text := 'account.key_rotation_due';
-    v_key text;
-    v_data json;
     a wflows.whatsapp_accounts;
 begin
     for a in
@@ -39,18 +36,9 @@ begin
         account_id := a.id;
         due_at := wflows.time_text(a.key_rotation_scheduled_at);
         return next;
-        v_key := 'key_rotation:' || a.id || ':' || wflows.time_us(a.key_rotation_scheduled_at);
-        v_data := json_build_object('account_id', a.id, 'scheduled_at', due_at);
-        insert into wflows.webhook_events (company_id, id, account_id, event_type, dedup_key, payload,
-                                           status, processed_at)
-        values (a.company_id, gen_random_uuid(), a.id, v_type, v_key, v_data, 'processed', now())
-        on conflict (company_id, dedup_key) do nothing;
-        if found and a.callback_webhook_url is not null
-           and wflows.event_wanted(a.callback_event_types, v_type) then
-            perform wflows.outbox_add(a.company_id, 'callback', a.id, v_type, v_key,
-                wflows.callback_payload(a.company_id, a.id, v_type, now(), null, null, v_data, false,
-                                        null, null, null));
-        end if;
+        perform wflows.event_tell(a.company_id, a.id, 'account.key_rotation_due',
+            'key_rotation:' || a.id || ':' || wflows.time_us(a.key_rotation_scheduled_at),
+            json_build_object('account_id', a.id, 'scheduled_at', due_at), null, null);
     end loop;
 end
 $$;

@@ -29,6 +29,7 @@ create table wflows.flow_messages (
     primary key (company_id, message_id),
     constraint flow_messages_message_id_check check (char_length(message_id) between 1 and 512)
 );
+create index flow_messages_by_time on wflows.flow_messages (company_id, created_at);
 call wflows.protect('wflows.flow_messages');
 grant select, insert, delete on wflows.flow_messages to wflows_app;
 grant select, insert, update, delete on wflows.flow_messages to wflows_platform;
@@ -120,7 +121,8 @@ return p_type = any (p_types)
 -- of it. `changed`: the session was active until now, so what is cached of it is wrong.
 create function wflows.intake_flow_reply(
     p_company uuid, p_account uuid, p_token_hash text, p_context_id text, p_message_id text,
-    p_contact text, p_response json, out session wflows.flow_sessions, out changed boolean)
+    p_contact text, p_response json, out session wflows.flow_sessions, out changed boolean,
+    out response_id uuid)
 language plpgsql
 as $$
 declare
@@ -157,7 +159,8 @@ begin
         update wflows.flow_responses r
         set message_id = p_message_id, phone_number = p_contact
         where r.company_id = p_company and r.session_id = session.id and r.source = 'endpoint'
-          and r.message_id is null and r.phone_number is null;
+          and r.message_id is null and r.phone_number is null
+        returning r.id into response_id;
         if found then
             return;
         end if;
@@ -166,7 +169,8 @@ begin
                                        source, message_id, phone_number, response)
     values (p_company, gen_random_uuid(), session.id, coalesce(p_account, session.account_id),
             session.flow_id, session.flow_name, 'webhook', p_message_id, p_contact, p_response)
-    on conflict (company_id, message_id) where message_id is not null do nothing;
+    on conflict (company_id, message_id) where message_id is not null do nothing
+    returning id into response_id;
 end
 $$;
 
@@ -227,6 +231,29 @@ return case when p_is_reply
                            'phone_number', p_contact, 'message_id', p_message_id, 'data', p_data)
     end;
 
+-- An event of our own: stored once for each key, and a callback where its account (else the default one) wants
+-- it, as for what comes in.
+create function wflows.event_tell(p_company uuid, p_account uuid, p_type text, p_key text, p_data json,
+                                  p_contact text, p_message_id text) returns void
+language plpgsql
+as $$
+begin
+    insert into wflows.webhook_events (company_id, id, account_id, event_type, dedup_key, payload, status,
+                                       processed_at)
+    values (p_company, gen_random_uuid(), p_account, p_type, p_key, p_data, 'processed', now())
+    on conflict (company_id, dedup_key) do nothing;
+    if found then
+        perform wflows.outbox_add(p_company, 'callback', a.id, p_type, p_key,
+            wflows.callback_payload(p_company, p_account, p_type, now(), p_contact, p_message_id, p_data,
+                                    false, null, null, null))
+        from wflows.whatsapp_accounts a
+        where a.company_id = p_company and (a.id = p_account or p_account is null and a.is_default)
+          and a.deleted_at is null and a.callback_webhook_url is not null
+          and wflows.event_wanted(a.callback_event_types, p_type);
+    end if;
+end
+$$;
+
 -- Takes in the events of one POST, no two with the same key. Arrays of one length, an element for each event
 -- (wf_intake_store.c). Answers a row for each: its number from 0, 'stored', 'duplicate' or 'unrouted' (stored
 -- too), and the token hash of a session that it completed.
@@ -234,7 +261,7 @@ create function wflows.intake(
     p_company uuid, p_named uuid, p_kind text[], p_type text[], p_key text[], p_payload text[],
     p_waba text[], p_phone text[], p_at text[], p_message text[], p_context text[],
     p_contact text[], p_status text[], p_subject text[], p_token_hash text[], p_token text[],
-    p_response text[])
+    p_response text[], p_files text[])
 returns table (number int, outcome text, token_hash text)
 language plpgsql
 as $$
@@ -254,9 +281,10 @@ begin
         with given as materialized (
             select g.*, wflows.intake_route(p_company, p_named, g.phone, g.waba) as account
             from unnest(p_kind, p_type, p_key, p_payload, p_waba, p_phone, p_at, p_message, p_context,
-                        p_contact, p_status, p_subject, p_token_hash, p_token, p_response)
+                        p_contact, p_status, p_subject, p_token_hash, p_token, p_response,
+                        p_files)
                  with ordinality as g (kind, type, key, payload, waba, phone, at, message, context,
-                                       contact, status, subject, hash, token, response, n)),
+                                       contact, status, subject, hash, token, response, files, n)),
         stored as (
             insert into wflows.webhook_events (company_id, id, account_id, waba_id, phone_number_id,
                                                event_type, dedup_key, payload, status, processed_at)
@@ -290,6 +318,11 @@ begin
                 v_flow_name := (v_reply.session).flow_name;
                 if v_reply.changed then
                     token_hash := encode((v_reply.session).token_hash, 'hex');
+                end if;
+                if e.files is not null then
+                    perform wflows.media_add(p_company,
+                        coalesce(e.account, (v_reply.session).account_id), (v_reply.session).id,
+                        v_reply.response_id, e.token, e.files::json);
                 end if;
             elsif e.kind = 'preference' and e.status in ('stop', 'resume')
                   and e.contact is not null then
@@ -354,10 +387,12 @@ grant execute on function
     wflows.intake_route(uuid, uuid, text, text),
     wflows.callback_payload(uuid, uuid, text, timestamptz, text, text, json, boolean, text, uuid, text),
     wflows.intake(uuid, uuid, text[], text[], text[], text[], text[], text[], text[], text[], text[],
-                  text[], text[], text[], text[], text[], text[]),
-    wflows.webhook_secrets(uuid, int)
+                  text[], text[], text[], text[], text[], text[], text[]),
+    wflows.webhook_secrets(uuid, int),
+    wflows.event_tell(uuid, uuid, text, text, json, text, text)
     to wflows_app;
 grant execute on function
     wflows.event_wanted(text[], text),
+    wflows.event_tell(uuid, uuid, text, text, json, text, text),
     wflows.callback_payload(uuid, uuid, text, timestamptz, text, text, json, boolean, text, uuid, text)
     to wflows_platform;

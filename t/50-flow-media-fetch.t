@@ -15,7 +15,7 @@ use Test::More;
 use Wflows::Cdn;
 use Wflows::Flows qw(linear_flow);
 use Wflows::Process qw(read_file wait_until);
-use Wflows::Seal qw(open_data_key open_vault unseal_column);
+use Wflows::Seal qw(stored_file);
 use Wflows::Tenant;
 use Wflows::Test qw(answers errlog_ok metric need start_stack);
 
@@ -53,7 +53,7 @@ sub send_files {
 sub add_published {
     my ($tenant, $file) = @_;
     my ($id) = $dbh->selectrow_array('select gen_random_uuid()');
-    $dbh->do('select wflows.media_add(?, ?, null, null, ?)', undef, $tenant->{id}, $tenant->{accounts}{main}{id},
+    $dbh->do('select wflows.media_add(?, ?, null, null, null, ?)', undef, $tenant->{id}, $tenant->{accounts}{main}{id},
         $json->encode([{ id => $id, source => 'graph', media_id => $file->{id}, file_name => $file->{file_name},
             mime_type => $file->{mime_type}, sha256 => unpack('H*', decode_base64($file->{sha256})) }]));
     return $id;
@@ -88,15 +88,7 @@ sub hurry {
 }
 
 # A stored file, opened by an independent implementation.
-sub stored_text {
-    my ($tenant, $id, %o) = @_;
-    my $row = row($tenant, $id);
-    my ($key_id) = $row->{file_key} =~ /^wf1:([^:]+):/;
-    my ($wrapped) = $dbh->selectrow_array('select wrapped from wflows.data_keys where company_id = ? and id = ?', undef, $tenant->{id}, $key_id);
-    my $data_key = open_data_key(decode_base64(read_file("$stack->{dir}/secrets/master-k1")), $tenant->{id}, $key_id, $wrapped);
-    my $file_key = unseal_column($data_key, ['media', 'file_key', $tenant->{id}, $id], $row->{file_key});
-    return open_vault($file_key, ['media', 'content', $o{as} // $tenant->{id}, $id], read_file("$dir/media/$tenant->{id}/$id"));
-}
+sub stored_text { my ($tenant, $id, %o) = @_; return stored_file($stack, "$dir/media", $tenant->{id}, $id, %o) }
 
 # What lies in the folder: path without it => bytes
 sub on_disk { return map { substr($_, length "$dir/media/") => -s $_ } glob("$dir/media/*/*") }

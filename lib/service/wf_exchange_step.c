@@ -431,7 +431,6 @@ static int take_media(wf_ctx_t *ctx, step_t *s)
     wf_exchange_t *x = s->x;
     const char *company_id = x->in->tenant->company.id;
     apr_array_header_t *refs;
-    wf_data_key_t key;
     wf_status_t st;
 
     if (!s->token_hash) {
@@ -441,11 +440,7 @@ static int take_media(wf_ctx_t *ctx, step_t *s)
     if (refs->nelts == 0) {
         return 1;
     }
-    st = wf_data_key_load(ctx, &key, x->service->store, x->service->ring, company_id);
-    if (st == WF_OK) {
-        st = wf_media_files_seal(ctx, &s->media, &key, company_id, refs);
-    }
-    wf_wipe(&key, sizeof(key));
+    st = wf_media_files_seal(ctx, &s->media, x->service->store, x->service->ring, company_id, refs);
     if (st != WF_OK) {
         unavailable(ctx, x, st, "the references of its files could not be sealed");
     }

@@ -1,5 +1,6 @@
 #include "service/wf_intake_int.h"
 
+#include "store/wf_media_store.h"
 #include "store/wf_outbox_store.h"
 
 #include <apr_hash.h>
@@ -66,23 +67,53 @@ static const char *token_hash(wf_ctx_t *ctx, const intake_t *x, const wf_wa_even
                : NULL;
 }
 
+/* Files in the answers: from here on only their names go on, as in an exchange. What is kept as it came
+ * keeps everything but their keys. */
+static wf_status_t take_media(wf_ctx_t *ctx, const intake_t *x, wf_intake_row_t *row,
+                              wf_wa_event_t *e)
+{
+    const char *company_id = x->in->tenant->company.id;
+    const char *owner = e->message_id ? e->message_id : e->dedup_key;
+    const wf_json_t *given = e->response;
+    apr_array_header_t *refs;
+    wf_status_t st = WF_OK;
+
+    if (e->is_flow_reply && given) {
+        refs = wf_media_refs_take(ctx, &e->response, company_id, owner);
+        if (e->response != given) {
+            e->response_text.data =
+                wf_json_text(ctx->pool, e->response, &e->response_text.len);
+        }
+        if (refs->nelts > 0) {
+            st = wf_media_files_seal(ctx, &row->files, x->service->store, x->service->ring,
+                                     company_id, refs);
+        }
+    }
+    wf_media_keys_hide(ctx, &e->response_text);
+    wf_media_keys_hide(ctx, &e->payload);
+    return st;
+}
+
 /* The rows to be stored. What stands twice in one POST is one row. */
-static void make_rows(wf_ctx_t *ctx, intake_t *x, apr_array_header_t *events)
+static wf_status_t make_rows(wf_ctx_t *ctx, intake_t *x, apr_array_header_t *events)
 {
     apr_hash_t *seen = apr_hash_make(ctx->pool);
+    wf_status_t st = WF_OK;
     int i;
 
     x->rows = apr_pcalloc(ctx->pool, (size_t)events->nelts * sizeof(*x->rows));
-    for (i = 0; i < events->nelts; i++) {
-        const wf_wa_event_t *e = &APR_ARRAY_IDX(events, i, wf_wa_event_t);
+    for (i = 0; st == WF_OK && i < events->nelts; i++) {
+        wf_wa_event_t *e = &APR_ARRAY_IDX(events, i, wf_wa_event_t);
         if (apr_hash_get(seen, e->dedup_key, APR_HASH_KEY_STRING)) {
             x->repeated++;
             continue;
         }
         apr_hash_set(seen, e->dedup_key, APR_HASH_KEY_STRING, e);
         x->rows[x->count].event = e;
-        x->rows[x->count++].token_hash = token_hash(ctx, x, e);
+        x->rows[x->count].token_hash = token_hash(ctx, x, e);
+        st = take_media(ctx, x, &x->rows[x->count++], e);
     }
+    return st;
 }
 
 /* ---- storing ---- */
@@ -101,6 +132,7 @@ static wf_status_t save(wf_ctx_t *ctx, intake_t *x)
 static wf_status_t save_raw(wf_ctx_t *ctx, intake_t *x)
 {
     wf_wa_event_t *e = apr_pcalloc(ctx->pool, sizeof(*e));
+    wf_slice_t body = {x->in->body, x->in->body_len};
 
     wf_log(
         ctx, WF_LOG_ERROR,
@@ -108,7 +140,8 @@ static wf_status_t save_raw(wf_ctx_t *ctx, intake_t *x)
                       "event of type unknown: %s",
         x->in->tenant->company.slug, ctx->err.detail ? ctx->err.detail : "-");
     wf_ctx_clear(ctx);
-    wf_wa_event_raw(ctx, e, x->in->body, x->in->body_len);
+    wf_media_keys_hide(ctx, &body);
+    wf_wa_event_raw(ctx, e, body.data, body.len);
     x->rows[0] = (wf_intake_row_t){.event = e};
     x->count = 1;
     return save(ctx, x);
@@ -192,7 +225,10 @@ wf_intake_code_t wf_intake(wf_ctx_t *ctx, const wf_service_t *service, const wf_
         return refuse(ctx, &x, WF_INTAKE_BAD_REQUEST, WF_METRIC_POST_NOT_JSON,
                       "it is signed, but not JSON");
     }
-    make_rows(ctx, &x, events);
+    if (make_rows(ctx, &x, events) != WF_OK) {
+        return refuse(ctx, &x, WF_INTAKE_UNAVAILABLE, WF_METRIC_POST_NOT_STORED,
+                      "the keys of its files could not be sealed; it will be sent again");
+    }
     st = save(ctx, &x);
     if (st == WF_EINVALID || st == WF_EINTERNAL || st == WF_ELIMIT) {
         st = save_raw(ctx, &x);

@@ -263,6 +263,7 @@ wf_jobs_t *wf_jobs_make(wf_ctx_t *ctx, apr_pool_t *pool, const wf_service_t *ser
 
     jobs->service = service;
     jobs->log = ctx->log;
+    jobs->sweep.media_dir = service->conf.media_dir;
     return jobs;
 }
 

@@ -62,6 +62,21 @@ static void judge(wf_ctx_t *ctx, wf_outbox_result_t *result, const wf_fetch_t *f
     result->next_attempt_at = attempt.now + wait;
 }
 
+/* The outbox row must not be finished before the file's own says so. */
+static void tell(wf_ctx_t *ctx, const wf_service_t *service, wf_outbox_result_t *result,
+                 const wf_media_t *media, const wf_media_done_t *done)
+{
+    wf_status_t st = wf_media_done(ctx, service->store, service->ring, media, done);
+
+    if (st == WF_ENOTFOUND) { /* its time ran out while it was fetched: nobody else knows of the file */
+        wf_media_file_remove(ctx->pool, service->conf.media_dir, media->company_id, media->id);
+    } else if (st != WF_OK) {
+        result->outcome = WF_OUTBOX_RETRY;
+        result->next_attempt_at = wf_now(ctx) + LEASE;
+    }
+    wf_ctx_clear(ctx);
+}
+
 static void record(wf_ctx_t *ctx, wf_media_fetcher_t *f, wf_outbox_result_t *result,
                    const wf_media_t *media, wf_fetch_verdict_t verdict, wf_fetch_t *fetch)
 {
@@ -88,12 +103,8 @@ static void record(wf_ctx_t *ctx, wf_media_fetcher_t *f, wf_outbox_result_t *res
                media->id, media->company_id, fetch->error);
     }
     wf_ctx_clear(ctx);
-    if (result->outcome != WF_OUTBOX_RETRY &&
-        wf_media_done(ctx, service->store, service->ring, media, &fetch->done) != WF_OK) {
-        /* The row must not be finished before the file's own says so. */
-        result->outcome = WF_OUTBOX_RETRY;
-        result->next_attempt_at = wf_now(ctx) + LEASE;
-        wf_ctx_clear(ctx);
+    if (result->outcome != WF_OUTBOX_RETRY) {
+        tell(ctx, service, result, media, &fetch->done);
     }
     wf_wipe(fetch->done.file_key, sizeof(fetch->done.file_key));
     finish(ctx, service, result);
@@ -121,11 +132,11 @@ static void work(wf_ctx_t *ctx, wf_media_fetcher_t *f, const wf_outbox_row_t *ro
         return;
     }
     if (st != WF_OK) {
+        const wf_media_t unread = {.company_id = row->company_id,
+                                   .id = wf_json_get_str(doc, "id", "")};
+
         fetch = (wf_fetch_t){.error = ctx->err.detail ? ctx->err.detail : wf_status_name(st)};
-        result.error = fetch.error;
-        judge(ctx, &result, &fetch);
-        wf_ctx_clear(ctx);
-        finish(ctx, f->service, &result);
+        record(ctx, f, &result, &unread, WF_FETCH_AGAIN, &fetch);
         return;
     }
     verdict = wf_media_fetch_file(ctx, &fetch, f->service, media, &f->abandon);

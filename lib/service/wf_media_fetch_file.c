@@ -63,7 +63,8 @@ static wf_status_t sealer_start(fetch_t *f, sealer_t *s)
     memset(s, 0, sizeof(*s));
     s->hash = wf_hash_make(f->ctx->pool);
     if (st == WF_OK) {
-        st = wf_media_file_make(f->ctx, &s->file, f->service->conf.media_dir, f->media, "new");
+        st = wf_media_file_make(f->ctx, &s->file, f->service->conf.media_dir, f->media,
+                                WF_MEDIA_NEW_SUFFIX);
     }
     return st == WF_OK ? wf_vault_seal(f->ctx, &s->vault, f->out->done.file_key, &place,
                                        wf_media_file_write, s->file)
@@ -201,7 +202,8 @@ static wf_fetch_verdict_t fetch_cdn(fetch_t *f)
     if (!is_allowed(f, &verdict, url)) {
         return verdict;
     }
-    st = wf_media_file_make(f->ctx, &sink.file, f->service->conf.media_dir, f->media, "part");
+    st = wf_media_file_make(f->ctx, &sink.file, f->service->conf.media_dir, f->media,
+                            WF_MEDIA_CIPHER_SUFFIX);
     if (st != WF_OK) {
         return failed(f, st);
     }

@@ -4,7 +4,9 @@
 
 /* Payloads are bounded by the parser, each backslash in them is doubled. */
 #define COLUMN_MAX ((size_t)64 * 1024 * 1024)
-#define COLUMNS 15
+#define COLUMNS 16
+#define PAYLOAD 3
+#define RESPONSE 14
 /* Two POSTs that complete the same sessions, or a group of steps, may wait for each other in a
  * circle: PostgreSQL ends one of them. */
 #define TRIES 3
@@ -50,15 +52,16 @@ static void columns_of(wf_ctx_t *ctx, const wf_intake_row_t *row, wf_slice_t out
                                         e->kind == WF_WA_FLOW ? e->flow_id : e->category,
                                         row->token_hash,
                                         e->flow_token,
-                                        NULL};
+                                        NULL,
+                                        row->files};
     int i;
 
     for (i = 0; i < COLUMNS; i++) {
         out[i] = (wf_slice_t){texts[i], texts[i] ? strlen(texts[i]) : 0};
     }
-    out[3] = e->payload;
+    out[PAYLOAD] = e->payload;
     if (e->is_flow_reply) {
-        out[COLUMNS - 1] = e->response_text;
+        out[RESPONSE] = e->response_text;
     }
 }
 

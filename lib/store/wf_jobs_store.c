@@ -1,4 +1,5 @@
 #include "store/wf_jobs_store.h"
+#include "store/wf_media_store.h"
 #include "store/wf_store_int.h"
 
 #include <string.h>
@@ -134,10 +135,16 @@ static const struct {
     {WF_SQL_SWEEP_EVENTS, DEDUP_DAYS, 0},
     {WF_SQL_SWEEP_OUTBOX, 0, 0},
     {WF_SQL_SWEEP_RESPONSES, 0, 0},
+    {WF_SQL_SWEEP_FLOW_MESSAGES, 0, 0},
+    {WF_SQL_SWEEP_FLOW_HEALTH, 0, 0},
 };
 #define TABLES ((int)(sizeof(tables) / sizeof(tables[0])))
-/* The last one is walked by key: an index by time would cost every step of a session. */
+/* Walked by key: an index by time would cost every step of a session. */
 #define SESSIONS TABLES
+/* With what lies in the media folder: the last. */
+#define MEDIA (TABLES + 1)
+/* Files are removed while their rows are locked. */
+#define MEDIA_BATCH 50
 
 static wf_status_t next_company(wf_ctx_t *ctx, int *more, const wf_store_t *store, wf_sweep_t *sweep)
 {
@@ -145,7 +152,7 @@ static wf_status_t next_company(wf_ctx_t *ctx, int *more, const wf_store_t *stor
     wf_pg_result_t *res;
     wf_status_t st = wf_store_query_platform(ctx, &res, store, WF_SQL_SWEEP_COMPANY, params);
 
-    memset(sweep, 0, sizeof(*sweep));
+    *sweep = (wf_sweep_t){.media_dir = sweep->media_dir};
     *more = st == WF_OK && wf_pg_rows(res) == 1;
     if (*more) {
         apr_cpystrn(sweep->company_id, wf_pg_cell(res, 0, 0), sizeof(sweep->company_id));
@@ -197,18 +204,42 @@ static wf_status_t sweep_sessions(wf_ctx_t *ctx, int *done, int *left, const wf_
     return st;
 }
 
+/* A folder that cannot be written to must not keep all other companies from being swept. */
+static void sweep_media(wf_ctx_t *ctx, int *done, int *left, const wf_store_t *store,
+                        const wf_sweep_t *sweep, int max)
+{
+    apr_time_t before = wf_now(ctx) - apr_time_from_sec(86400) * sweep->days;
+    wf_status_t st;
+
+    *left = 0;
+    max = max < MEDIA_BATCH ? max : MEDIA_BATCH;
+    if (sweep->days == 0) {
+        return;
+    }
+    st = wf_media_expire(ctx, done, store, sweep->media_dir, sweep->company_id, before, max);
+    *left = st == WF_OK && *done == max;
+    if (st != WF_OK) {
+        wf_log(ctx, WF_LOG_WARNING,
+               WFLOGNO(0560) "files of company %s whose time is over stay for now: %s",
+               sweep->company_id, ctx->err.detail ? ctx->err.detail : wf_status_name(st));
+        wf_ctx_clear(ctx);
+    }
+}
+
 wf_status_t wf_retention_sweep(wf_ctx_t *ctx, int *done, int *more, const wf_store_t *store,
                                wf_sweep_t *sweep, int max)
 {
-    wf_status_t st;
+    wf_status_t st = WF_OK;
     int left;
 
     *done = 0;
     *more = 1;
-    if (!*sweep->company_id || sweep->table > SESSIONS) {
+    if (!*sweep->company_id || sweep->table > MEDIA) {
         return next_company(ctx, more, store, sweep);
     }
-    if (sweep->table == SESSIONS) {
+    if (sweep->table == MEDIA) {
+        sweep_media(ctx, done, &left, store, sweep, max);
+    } else if (sweep->table == SESSIONS) {
         st = sweep_sessions(ctx, done, &left, store, sweep, max);
     } else {
         st = sweep_table(ctx, done, store, sweep, max);

@@ -39,9 +39,10 @@ typedef struct {
     int days;                         /* that its plan keeps; 0: for ever */
     int table;                        /* being swept */
     char token[65];                   /* of sessions: those up to it have been looked at */
+    const char *media_dir;            /* set by the caller; NULL: stored files are not touched here */
 } wf_sweep_t;
 
-/* One batch of what is older than its company's plan keeps. *more 0: the walk came to its end. */
+/* One batch of what is older than its company's plan keeps, files with their rows. *more 0: the walk came to its end. */
 wf_status_t wf_retention_sweep(wf_ctx_t *ctx, int *done, int *more, const wf_store_t *store,
                                wf_sweep_t *sweep, int max) WF_MUST_CHECK;
 

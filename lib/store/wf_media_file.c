@@ -180,7 +180,15 @@ wf_status_t wf_media_file_open(wf_ctx_t *ctx, const char *dir, const wf_media_t 
 
 int wf_media_file_remove(apr_pool_t *pool, const char *dir, const char *company_id, const char *id)
 {
-    apr_status_t rv = apr_file_remove(path_of(pool, dir, company_id, id), pool);
+    static const char *const suffixes[] = {"", "." WF_MEDIA_CIPHER_SUFFIX, "." WF_MEDIA_NEW_SUFFIX};
+    const char *path = path_of(pool, dir, company_id, id);
+    int ok = 1;
+    size_t i;
 
-    return rv == APR_SUCCESS || APR_STATUS_IS_ENOENT(rv);
+    for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        apr_status_t rv = apr_file_remove(apr_pstrcat(pool, path, suffixes[i], NULL), pool);
+
+        ok &= rv == APR_SUCCESS || APR_STATUS_IS_ENOENT(rv);
+    }
+    return ok;
 }

@@ -10,34 +10,60 @@ static wf_seal_place_t place_of(const char *column, const char *company_id, cons
     return (wf_seal_place_t){"media", column, company_id, id};
 }
 
-wf_status_t wf_media_files_seal(wf_ctx_t *ctx, const char **files, const wf_data_key_t *key,
-                                const char *company_id, const apr_array_header_t *refs)
+static int has_secret(const apr_array_header_t *refs)
+{
+    int i;
+
+    for (i = 0; i < refs->nelts; i++) {
+        if (APR_ARRAY_IDX(refs, i, const wf_media_ref_t *)->source == WF_MEDIA_FROM_CDN) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static wf_status_t add_file(wf_ctx_t *ctx, wf_json_t *all, const wf_data_key_t *key,
+                            const char *company_id, const wf_media_ref_t *ref)
+{
+    wf_seal_place_t place = place_of("reference", company_id, ref->id);
+    wf_json_t *file = wf_json_object_make(ctx->pool);
+    const char *sealed = NULL, *secret;
+    wf_status_t st = WF_OK;
+    size_t len;
+
+    secret = wf_media_ref_secret(ctx->pool, ref, &len);
+    if (secret) {
+        st = wf_seal(ctx, &sealed, key, &place, secret, len);
+    }
+    wf_json_set_str(file, "id", ref->id);
+    wf_json_set_str(file, "source", sources[ref->source]);
+    wf_json_set_str(file, "media_id", ref->media_id);
+    wf_json_set_str(file, "file_name", ref->file_name);
+    wf_json_set_str(file, "mime_type", ref->mime_type);
+    wf_json_set_str(file, "sha256", ref->sha256);
+    wf_json_set_str(file, "reference", sealed);
+    wf_json_push(all, file);
+    return st;
+}
+
+wf_status_t wf_media_files_seal(wf_ctx_t *ctx, const char **files, const wf_store_t *store,
+                                const wf_keyring_t *ring, const char *company_id,
+                                const apr_array_header_t *refs)
 {
     wf_json_t *all = wf_json_array_make(ctx->pool);
     wf_status_t st = WF_OK;
+    wf_data_key_t key;
     int i;
 
     *files = NULL;
-    for (i = 0; st == WF_OK && i < refs->nelts; i++) {
-        const wf_media_ref_t *ref = APR_ARRAY_IDX(refs, i, const wf_media_ref_t *);
-        wf_seal_place_t place = place_of("reference", company_id, ref->id);
-        wf_json_t *file = wf_json_object_make(ctx->pool);
-        const char *sealed = NULL, *secret;
-        size_t len;
-
-        secret = wf_media_ref_secret(ctx->pool, ref, &len);
-        if (secret) {
-            st = wf_seal(ctx, &sealed, key, &place, secret, len);
-        }
-        wf_json_set_str(file, "id", ref->id);
-        wf_json_set_str(file, "source", sources[ref->source]);
-        wf_json_set_str(file, "media_id", ref->media_id);
-        wf_json_set_str(file, "file_name", ref->file_name);
-        wf_json_set_str(file, "mime_type", ref->mime_type);
-        wf_json_set_str(file, "sha256", ref->sha256);
-        wf_json_set_str(file, "reference", sealed);
-        wf_json_push(all, file);
+    memset(&key, 0, sizeof(key));
+    if (has_secret(refs)) {
+        st = wf_data_key_load(ctx, &key, store, ring, company_id);
     }
+    for (i = 0; st == WF_OK && i < refs->nelts; i++) {
+        st = add_file(ctx, all, &key, company_id, APR_ARRAY_IDX(refs, i, const wf_media_ref_t *));
+    }
+    wf_wipe(&key, sizeof(key));
     if (st == WF_OK) {
         *files = wf_json_text(ctx->pool, all, NULL);
     }
@@ -209,7 +235,7 @@ wf_status_t wf_media_done(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyri
 
         st = wf_store_query(ctx, &res, store, media->company_id, WF_SQL_MEDIA_DONE, params);
     }
-    return st;
+    return st == WF_OK && !wf_pg_cell(res, 0, 0) ? WF_ENOTFOUND : st;
 }
 
 /* The files first: a row without its file is found again, a file without its row never. */
@@ -218,7 +244,7 @@ static wf_status_t expire_rows(wf_ctx_t *ctx, int *removed, wf_pg_conn_t *conn, 
 {
     const wf_pg_param_t params[] = {
         company_id, apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, (apr_int64_t)before),
-        apr_itoa(ctx->pool, max)};
+        apr_itoa(ctx->pool, max), dir ? "true" : "false"};
     wf_pg_result_t *res;
     wf_status_t st = wf_pg_begin(ctx, conn, company_id);
     int i;
@@ -227,7 +253,7 @@ static wf_status_t expire_rows(wf_ctx_t *ctx, int *removed, wf_pg_conn_t *conn, 
         st = wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_MEDIA_EXPIRE), params);
     }
     for (i = 0; st == WF_OK && i < wf_pg_rows(res); i++) {
-        if (!wf_media_file_remove(ctx->pool, dir, company_id, wf_pg_cell(res, i, 0))) {
+        if (dir && !wf_media_file_remove(ctx->pool, dir, company_id, wf_pg_cell(res, i, 0))) {
             st = wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0537) "cannot remove file %s of company %s",
                          wf_pg_cell(res, i, 0), company_id);
         }

@@ -8,10 +8,10 @@
 /* ---- rows (wf_media_store.c) -------------------------------------------------------------------
  */
 
-/* What wflows.media_add (and a session step) takes: the references as JSON text, their secret part
- * sealed. */
-wf_status_t wf_media_files_seal(wf_ctx_t *ctx, const char **files, const wf_data_key_t *key,
-                                const char *company_id,
+/* What wflows.media_add (a session step, an intake row) takes: the references as JSON text, their
+ * secret part sealed with the company's data key, which is loaded only where one has any. */
+wf_status_t wf_media_files_seal(wf_ctx_t *ctx, const char **files, const wf_store_t *store,
+                                const wf_keyring_t *ring, const char *company_id,
                                 const apr_array_header_t *refs) WF_MUST_CHECK;
 
 typedef struct {
@@ -37,7 +37,9 @@ typedef struct {
     unsigned char file_key[WF_VAULT_KEY_LEN]; /* STORED */
 } wf_media_done_t;
 
-/* Writes what became of it. A file that is stored already stays so. */
+/* Writes what became of it, with the event that tells so (flow_media_stored, flow_media_failed), once. A
+ * file that is stored already stays so. Needs only company_id and id of `media`. WF_ENOTFOUND: its time
+ * ran out meanwhile, it has no row any more. */
 wf_status_t wf_media_done(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                           const wf_media_t *media, const wf_media_done_t *done) WF_MUST_CHECK;
 
@@ -45,8 +47,9 @@ wf_status_t wf_media_done(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyri
 wf_status_t wf_media_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                           const char *company_id, int limit) WF_MUST_CHECK;
 
-/* Deletes at most `max` files that came before `before`, with their rows; *removed says how many.
- */
+/* Deletes at most `max` files that came before `before`, with their rows, and what was still to be
+ * fetched; *removed says how many. `dir` NULL: this server has no files, the rows of stored ones stay. If
+ * the process dies in between, the rows are there still and it is done again. */
 wf_status_t wf_media_expire(wf_ctx_t *ctx, int *removed, const wf_store_t *store, const char *dir,
                             const char *company_id, apr_time_t before, int max) WF_MUST_CHECK;
 
@@ -56,7 +59,9 @@ wf_status_t wf_media_expire(wf_ctx_t *ctx, int *removed, const wf_store_t *store
 /* A file that is being written, in <dir>/<company>/, 0600; removed with ctx->pool unless it was
  * kept. */
 typedef struct wf_media_file_t wf_media_file_t;
-/* `suffix`: what is written now ("part", "new"); an older one of that name is replaced. */
+/* `suffix`: what is written now; an older one of that name is replaced. */
+#define WF_MEDIA_CIPHER_SUFFIX "part"
+#define WF_MEDIA_NEW_SUFFIX "new"
 wf_status_t wf_media_file_make(wf_ctx_t *ctx, wf_media_file_t **out, const char *dir,
                                const wf_media_t *media, const char *suffix) WF_MUST_CHECK;
 /* A wf_bytes_fn whose baton is the file. */
@@ -72,7 +77,7 @@ wf_status_t wf_media_file_keep(wf_ctx_t *ctx, wf_media_file_t *file) WF_MUST_CHE
  * not as it was written, found out before or after some pieces went to the sink. */
 wf_status_t wf_media_file_open(wf_ctx_t *ctx, const char *dir, const wf_media_t *media,
                                wf_bytes_fn *sink, void *baton) WF_MUST_CHECK;
-/* 1 if there is no such stored file any more. */
+/* Also what a killed worker left of it. 1 if there is no such stored file any more. */
 int wf_media_file_remove(apr_pool_t *pool, const char *dir, const char *company_id, const char *id);
 
 #endif

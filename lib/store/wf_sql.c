@@ -614,6 +614,20 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " and e.created_at < now() - $2::int * interval '1 day'"
          " order by e.created_at limit $3::int for update skip locked))",
          3},
+    [WF_SQL_SWEEP_FLOW_MESSAGES] =
+        {"sweep_flow_messages",
+         "delete from wflows.flow_messages m where m.ctid = any (array("
+         "select e.ctid from wflows.flow_messages e where e.company_id = $1::uuid"
+         " and e.created_at < now() - $2::int * interval '1 day'"
+         " order by e.created_at limit $3::int for update skip locked))",
+         3},
+    /* A few rows of each flow. */
+    [WF_SQL_SWEEP_FLOW_HEALTH] =
+        {"sweep_flow_health",
+         "delete from wflows.flow_health h where h.ctid = any (array("
+         "select e.ctid from wflows.flow_health e where e.company_id = $1::uuid"
+         " and e.at < now() - $2::int * interval '1 day' limit $3::int for update skip locked))",
+         3},
     /* The next $3 sessions by key: how many of them were deleted, and the last key (NULL: no more). */
     [WF_SQL_SWEEP_SESSIONS] =
         {"sweep_sessions",
@@ -667,20 +681,21 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " from wflows.media m where m.company_id = $1::uuid"
          " order by m.created_at desc, m.id desc limit $2::int) x",
          2},
-    [WF_SQL_MEDIA_DONE] =
-        {"media_done",
-         "update wflows.media set status = $3, reason = $4, size = $5::bigint,"
-         " mime_type = coalesce($6, mime_type), file_key = $7, done_at = now(),"
-         " reference = case when $3 = 'stored' then null else reference end"
-         " where company_id = $1::uuid and id = $2::uuid and status <> 'stored'",
-         7},
+    [WF_SQL_MEDIA_DONE] = {"media_done",
+                           "select wflows.media_done($1::uuid, $2::uuid, $3, $4, $5::bigint, $6,"
+                           " $7)",
+                           7},
+    /* $4: files can be removed. What waits to be fetched does not need to be any more. */
     [WF_SQL_MEDIA_EXPIRE] =
         {"media_expire",
-         "delete from wflows.media where company_id = $1::uuid and id in"
+         "with gone as (delete from wflows.media where company_id = $1::uuid and id in"
          " (select m.id from wflows.media m where m.company_id = $1::uuid"
-         " and m.created_at < wflows.us_time($2::bigint)"
-         " order by m.created_at limit $3::int for update skip locked) returning id",
-         3},
+         " and m.created_at < wflows.us_time($2::bigint) and ($4::boolean or m.status <> 'stored')"
+         " order by m.created_at limit $3::int for update skip locked) returning id),"
+         " unfetched as (delete from wflows.outbox o using gone g where o.company_id = $1::uuid"
+         " and o.consumer = 'media' and o.idempotency_key = g.id::text and o.status = 'pending')"
+         " select g.id from gone g",
+         4},
 
     [WF_SQL_WEBHOOK_SECRETS] = {"webhook_secrets",
                                 "select wflows.webhook_secrets($1::uuid, $2::int)", 2},
@@ -689,8 +704,8 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          "select i.number, i.outcome, i.token_hash from wflows.intake($1::uuid, $2::uuid,"
          " $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],"
          " $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],"
-         " $16::text[], $17::text[]) i",
-         17},
+         " $16::text[], $17::text[], $18::text[]) i",
+         18},
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

@@ -391,11 +391,12 @@ typedef enum { WF_INTAKE_STORED, WF_INTAKE_DUPLICATE, WF_INTAKE_UNROUTED } wf_in
 typedef struct {
     const wf_wa_event_t *event;
     const char *token_hash;      /* of its flow_token; NULL: it names nobody */
+    const char *files;           /* of its answers, as wf_media_files_seal makes them; NULL: none */
     wf_intake_outcome_t outcome; /* result */
 } wf_intake_row_t;
 
 /* Stores the events of one POST and all that follows from them (sessions, responses, counters, opt-outs,
- * health, outbox) in one transaction and one round trip. `named_account`: the id of the account that the path
+ * health, files to fetch, outbox) in one transaction and one round trip. `named_account`: the id of the account that the path
  * names, or NULL. *completed: const char *, token hashes of the sessions that are completed by it.
  * WF_EUNAVAIL, WF_ECONFLICT: nothing is stored (or nobody knows), try again. */
 wf_status_t wf_intake_save(wf_ctx_t *ctx, apr_array_header_t **completed, const wf_store_t *store,

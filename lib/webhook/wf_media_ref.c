@@ -5,15 +5,25 @@
 #include <strings.h>
 
 #define DEPTH_MAX 16 /* references stand near the top; deeper data is not searched */
+#define HIDE_DEPTH_MAX 300 /* keys are hidden wherever they stand: deeper than any webhook is taken */
+#define METADATA "encryption_metadata"
+#define HIDDEN "[redacted]"
 #define MEDIA_ID_MAX 128
 #define FILE_NAME_MAX 255
 #define MIME_MAX 100
 
-typedef struct {
+typedef struct search_t search_t;
+/* What shall stand in the place of a value; NULL: the value, if nothing inside it changes. */
+typedef wf_json_t *replace_fn(search_t *s, const wf_json_t *value, int depth);
+
+struct search_t {
     wf_ctx_t *ctx;
+    replace_fn *replace;
+    int depth_max;
+    /* of name_value */
     apr_array_header_t *refs;
     const char *company_id, *owner;
-} search_t;
+};
 
 /* ---- one reference -----------------------------------------------------------------------------
  */
@@ -52,7 +62,7 @@ static int decode_exactly(unsigned char *out, size_t len, const wf_json_t *value
 /* NULL, or what is wrong with a reference of 3.2. */
 static const char *read_cdn(wf_media_ref_t *ref, apr_pool_t *pool, const wf_json_t *o)
 {
-    const wf_json_t *meta = wf_json_get(o, "encryption_metadata");
+    const wf_json_t *meta = wf_json_get(o, METADATA);
 
     ref->source = WF_MEDIA_FROM_CDN;
     ref->cdn_url = clean_text(pool, wf_json_get(o, "cdn_url"), WF_URL_MAX);
@@ -140,8 +150,8 @@ static wf_json_t *name_of(apr_pool_t *pool, const wf_media_ref_t *ref)
     return name;
 }
 
-/* What stands in the place of `value`, or NULL where it is no reference. */
-static wf_json_t *replacement(search_t *s, const wf_json_t *value)
+/* The name of what `value` refers to, or NULL where it is no reference. */
+static wf_json_t *name_value(search_t *s, const wf_json_t *value, int depth)
 {
     apr_pool_t *pool = s->ctx->pool;
     wf_media_ref_t *ref;
@@ -154,7 +164,7 @@ static wf_json_t *replacement(search_t *s, const wf_json_t *value)
     ref->media_id = clean_text(pool, wf_json_get(value, "media_id"), MEDIA_ID_MAX);
     ref->file_name = clean_text(pool, wf_json_get(value, "file_name"), FILE_NAME_MAX);
     ref->mime_type = clean_text(pool, wf_json_get(value, "mime_type"), MIME_MAX);
-    if (wf_json_has(value, "encryption_metadata")) {
+    if (wf_json_has(value, METADATA)) {
         fault = read_cdn(ref, pool, value);
     } else if (!read_graph(ref, pool, value)) {
         return NULL;
@@ -170,16 +180,16 @@ static wf_json_t *replacement(search_t *s, const wf_json_t *value)
     return name_of(pool, ref);
 }
 
-static wf_json_t *named(search_t *s, wf_json_t *value, int depth);
+static wf_json_t *replaced(search_t *s, wf_json_t *value, int depth);
 
 /* NULL where no member changed, as in the functions below. */
-static wf_json_t *named_array(search_t *s, const wf_json_t *array, int depth)
+static wf_json_t *replaced_array(search_t *s, const wf_json_t *array, int depth)
 {
     size_t count = wf_json_len(array), i, j;
     wf_json_t *copy = NULL;
 
     for (i = 0; i < count; i++) {
-        wf_json_t *value = wf_json_at(array, i), *instead = named(s, value, depth);
+        wf_json_t *value = wf_json_at(array, i), *instead = replaced(s, value, depth);
 
         if (instead && !copy) {
             copy = wf_json_array_make(s->ctx->pool);
@@ -194,18 +204,15 @@ static wf_json_t *named_array(search_t *s, const wf_json_t *array, int depth)
     return copy;
 }
 
-static wf_json_t *named_object(search_t *s, const wf_json_t *object, int depth)
+static wf_json_t *replaced_object(search_t *s, const wf_json_t *object, int depth)
 {
     wf_json_t *copy = NULL;
 
     for (wf_json_iter_t it = wf_json_iter(object); wf_json_next(&it);) {
-        wf_json_t *instead = named(s, it.value, depth);
+        wf_json_t *instead = replaced(s, it.value, depth);
 
         if (instead && !copy) {
-            copy = wf_json_object_make(s->ctx->pool);
-            for (wf_json_iter_t all = wf_json_iter(object); wf_json_next(&all);) {
-                wf_json_set(copy, all.key, all.value);
-            }
+            copy = wf_json_object_copy(s->ctx->pool, object);
         }
         if (instead) {
             wf_json_set(copy, it.key, instead);
@@ -214,28 +221,100 @@ static wf_json_t *named_object(search_t *s, const wf_json_t *object, int depth)
     return copy;
 }
 
-static wf_json_t *named(search_t *s, wf_json_t *value, int depth)
+static wf_json_t *replaced(search_t *s, wf_json_t *value, int depth)
 {
-    wf_json_t *instead = replacement(s, value);
+    wf_json_t *instead = s->replace(s, value, depth);
 
-    if (instead || depth >= DEPTH_MAX) {
+    if (instead || depth >= s->depth_max) {
         return instead;
     }
-    return wf_json_type(value) == WF_JSON_ARRAY ? named_array(s, value, depth + 1)
-                                                : named_object(s, value, depth + 1);
+    return wf_json_type(value) == WF_JSON_ARRAY ? replaced_array(s, value, depth + 1)
+                                                : replaced_object(s, value, depth + 1);
 }
 
 apr_array_header_t *wf_media_refs_take(wf_ctx_t *ctx, wf_json_t **doc, const char *company_id,
                                        const char *owner)
 {
-    search_t s = {ctx, apr_array_make(ctx->pool, 2, sizeof(const wf_media_ref_t *)), company_id,
-                  owner};
-    wf_json_t *copy = named(&s, *doc, 0);
+    search_t s = {.ctx = ctx,
+                  .replace = name_value,
+                  .depth_max = DEPTH_MAX,
+                  .refs = apr_array_make(ctx->pool, 2, sizeof(const wf_media_ref_t *)),
+                  .company_id = company_id,
+                  .owner = owner};
+    wf_json_t *copy = replaced(&s, *doc, 0);
 
     if (copy) {
         *doc = copy;
     }
     return s.refs;
+}
+
+/* ---- keys in what is kept as it came
+ * -----------------------------------------------------------------
+ */
+
+static wf_json_t *without_keys(search_t *s, const wf_json_t *reference, int depth)
+{
+    wf_json_t *copy = wf_json_object_copy(s->ctx->pool, reference), *inside;
+
+    wf_json_set_str(copy, METADATA, HIDDEN);
+    wf_json_remove(copy, "cdn_url");
+    inside = replaced_object(s, copy, depth + 1);
+    return inside ? inside : copy;
+}
+
+static wf_json_t *hide_in_text(search_t *s, const char *text, size_t len, int depth);
+
+static wf_json_t *hide_value(search_t *s, const wf_json_t *value, int depth)
+{
+    const char *text = wf_json_str(value), *start = text;
+    wf_json_t *inner;
+
+    if (wf_json_has(value, METADATA)) {
+        return without_keys(s, value, depth);
+    }
+    if (!text || !memmem(text, wf_json_str_len(value), METADATA, strlen(METADATA))) {
+        return NULL;
+    }
+    while (*start && strchr(" \t\r\n", *start)) {
+        start++;
+    }
+    if (*start != '{' && *start != '[') {
+        return NULL; /* somebody writes about them */
+    }
+    inner = hide_in_text(s, text, wf_json_str_len(value), depth);
+    if (!inner || wf_json_type(inner) == WF_JSON_STRING) {
+        return inner;
+    }
+    return wf_json_str_make(s->ctx->pool, wf_json_text(s->ctx->pool, inner, NULL));
+}
+
+/* The text as a tree in which they are hidden; NULL: there are none. What cannot be read (answers that
+ * break off) is hidden whole. */
+static wf_json_t *hide_in_text(search_t *s, const char *text, size_t len, int depth)
+{
+    wf_json_t *doc;
+
+    if (depth >= s->depth_max ||
+        wf_json_parse(s->ctx, &doc, text, len, HIDE_DEPTH_MAX) != WF_OK) {
+        wf_ctx_clear(s->ctx);
+        return wf_json_str_make(s->ctx->pool, HIDDEN);
+    }
+    return replaced(s, doc, depth + 1);
+}
+
+void wf_media_keys_hide(wf_ctx_t *ctx, wf_slice_t *text)
+{
+    search_t s = {.ctx = ctx, .replace = hide_value, .depth_max = HIDE_DEPTH_MAX};
+    wf_json_t *hidden;
+
+    if (!text->data || !memmem(text->data, text->len, METADATA, strlen(METADATA))) {
+        return;
+    }
+    hidden = hide_in_text(&s, text->data, text->len, 0);
+    if (hidden) {
+        text->data = wf_json_text(ctx->pool, hidden, &text->len);
+    }
 }
 
 /* ---- the secret part

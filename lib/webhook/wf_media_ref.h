@@ -43,6 +43,11 @@ typedef struct {
 apr_array_header_t *wf_media_refs_take(wf_ctx_t *ctx, wf_json_t **doc, const char *company_id,
                                        const char *owner);
 
+/* Makes *text, JSON that is kept as it came, a copy without the keys and links of references of 3.2,
+ * wherever they stand, also in JSON that is the text of a string (response_json). Left as it is, letter
+ * for letter, where there are none. */
+void wf_media_keys_hide(wf_ctx_t *ctx, wf_slice_t *text);
+
 /* What has to be kept secret of a reference of 3.2 until the file is here (bytes in secret memory;
  * NULL and 0 for one of 3.4), and back: fills cdn_url and keys. Expected failure: WF_EINVALID. */
 const char *wf_media_ref_secret(apr_pool_t *pool, const wf_media_ref_t *ref, size_t *len);

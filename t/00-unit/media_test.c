@@ -494,6 +494,54 @@ START_TEST(more_than_thirty_files_are_not_taken)
 }
 END_TEST
 
+static const char *hidden(const char *text)
+{
+    wf_slice_t slice = {text, strlen(text)};
+
+    wf_media_keys_hide(test_ctx, &slice);
+    ck_assert_int_eq(test_ctx->err.status, WF_OK);
+    return apr_pstrmemdup(test_pool, slice.data, slice.len);
+}
+
+START_TEST(keys_are_hidden_wherever_they_stand)
+{
+    static const char reference[] =
+        "{\"media_id\": \"m\", \"cdn_url\": \"https://mmg.whatsapp.net/secret\","
+        " \"encryption_metadata\": {\"encryption_key\": \"secret\"}}";
+    static const char named[] = "{\"media_id\":\"m\",\"encryption_metadata\":\"[redacted]\"}";
+    const char *twice = wf_json_text(test_pool, wf_json_str_make(test_pool, reference), NULL);
+
+    ck_assert_str_eq(hidden(reference), named);
+    ck_assert_str_eq(hidden(apr_pstrcat(test_pool, "[1.50,{\"a\":[", reference, "]}]", NULL)),
+                     apr_pstrcat(test_pool, "[1.50,{\"a\":[", named, "]}]", NULL));
+    ck_assert_str_eq(wf_json_str(json(hidden(twice))), named);
+    twice = apr_pstrcat(test_pool, "{\"response_json\": ", twice, "}", NULL);
+    twice = wf_json_text(test_pool, wf_json_str_make(test_pool, twice), NULL);
+    ck_assert_ptr_null(strstr(hidden(twice), "secret"));
+    ck_assert_ptr_null(strstr(hidden(apr_pstrcat(test_pool, "{\"encryption_metadata\": 1, \"x\": ",
+                                                 reference, "}", NULL)),
+                              "secret"));
+    /* Answers that break off. */
+    twice = wf_json_text(
+        test_pool, wf_json_str_make(test_pool, apr_pstrndup(test_pool, reference, sizeof(reference) - 3)),
+        NULL);
+    ck_assert_str_eq(hidden(twice), "\"[redacted]\"");
+}
+END_TEST
+
+START_TEST(what_has_no_keys_stays_as_it_came)
+{
+    static const char *const texts[] = {
+        "{ \"a\" : 1e400, \"a\":\"\\u0041\" }", "{\"body\": \"what is encryption_metadata?\"}",
+        "\"encryption_metadata\"", "[ \"{encryption_metada\" ]"};
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ck_assert_str_eq(hidden(texts[i]), texts[i]);
+    }
+}
+END_TEST
+
 START_TEST(only_https_of_the_named_hosts_is_fetched)
 {
     apr_array_header_t *rules = apr_array_make(test_pool, 3, sizeof(const char *));
@@ -562,6 +610,8 @@ int main(void)
     tcase_add_test(tc, what_is_no_reference_is_left_alone);
     tcase_add_test(tc, a_bad_reference_is_named_as_failed_with_the_reason);
     tcase_add_test(tc, more_than_thirty_files_are_not_taken);
+    tcase_add_test(tc, keys_are_hidden_wherever_they_stand);
+    tcase_add_test(tc, what_has_no_keys_stays_as_it_came);
     tcase_add_test(tc, only_https_of_the_named_hosts_is_fetched);
     tcase_add_test(tc, the_first_bytes_say_what_a_file_is);
     return wf_test_run(s);

@@ -3,6 +3,9 @@
 #include "service/wf_jobs.h"
 #include "store/wf_jobs_store.h"
 
+#include <apr_file_info.h>
+#include <apr_file_io.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,7 +90,13 @@ static void aged(const char *company, const char *age)
             " received_at) select company, gen_random_uuid(), 'x', age, '{}', at from aged;"
             "insert into wflows.flow_responses (company_id, id, account_id, source, response,"
             " created_at) select company, gen_random_uuid(), gen_random_uuid(), 'webhook', '{}', at"
-            " from aged",
+            " from aged;"
+            "insert into wflows.flow_messages select company, age, '', at from aged;"
+            "insert into wflows.flow_health select company, age, 'x', at, '{}' from aged;"
+            "insert into wflows.media (company_id, id, source, media_id, sha256, status, file_key,"
+            " created_at) select company, gen_random_uuid(), 'cdn', s, repeat('a', 64), s,"
+            " case s when 'stored' then 'wf1:x' end, at from aged,"
+            " unnest(array['pending', 'stored', 'failed', 'expired']) s",
             company, age, age)));
     sessions(company, 1, age, "completed", "-1 day", age);
     sessions(company, 1, apr_pstrcat(test_pool, "active", age, NULL), "active", "1 day", age);
@@ -99,7 +108,10 @@ static const char *counts(const char *company)
                " and consumer = 'callback'), (select count(*) from wflows.outbox_attempts where"
                " company_id = c), (select count(*) from wflows.webhook_events where company_id = c),"
                " (select count(*) from wflows.flow_responses where company_id = c),"
-               " (select count(*) from wflows.flow_sessions where company_id = c))"
+               " (select count(*) from wflows.flow_sessions where company_id = c),"
+               " (select count(*) from wflows.flow_messages where company_id = c),"
+               " (select count(*) from wflows.flow_health where company_id = c),"
+               " (select count(*) from wflows.media where company_id = c))"
                " from (select '%s'::uuid as c) x",
                company);
 }
@@ -122,9 +134,9 @@ START_TEST(what_is_older_than_the_plan_keeps_goes_and_nothing_else)
                             " where consumer = 'cache'"));
     turn(jobs);
     ck_assert_str_eq(outcome("retention"), "ok");
-    ck_assert_str_eq(counts(starter), "5 5 1 1 4"); /* pending rows and active sessions stay */
-    ck_assert_str_eq(counts(pro), "7 7 2 2 5");
-    ck_assert_str_eq(counts(ever), "9 9 3 3 6");
+    ck_assert_str_eq(counts(starter), "5 5 1 1 4 1 1 6"); /* pending rows, active sessions, files elsewhere stay */
+    ck_assert_str_eq(counts(pro), "7 7 2 2 5 2 2 9");
+    ck_assert_str_eq(counts(ever), "9 9 3 3 6 3 3 12");
     ck_assert_str_eq(ask("select count(*) from wflows.outbox where consumer = 'cache'"), "0");
 }
 END_TEST
@@ -140,14 +152,14 @@ START_TEST(a_plan_that_keeps_nothing_keeps_events_for_their_deduplication)
     aged(id, "7 days");
     aged(id, "9 days");
     turn(jobs);
-    ck_assert_str_eq(counts(id), "2 2 1 0 2");
+    ck_assert_str_eq(counts(id), "2 2 1 0 2 0 0 2");
 }
 END_TEST
 
 START_TEST(a_large_table_is_swept_in_many_small_batches)
 {
     const char *id = new_company_on("large", "starter");
-    wf_sweep_t sweep = {{0}, 0, 0, {0}};
+    wf_sweep_t sweep = {.table = 0};
     int done, more = 1, most = 0, total = 0;
 
     sessions(id, 2500, "l", "completed", "-100 days", "100 days");
@@ -161,6 +173,69 @@ START_TEST(a_large_table_is_swept_in_many_small_batches)
     ck_assert_int_ge(total, 2500);
     ck_assert_str_eq(ask("select count(*) from wflows.flow_sessions where company_id = '%s'", id),
                      "700");
+}
+END_TEST
+
+/* A file of a row; answers its path. */
+static const char *file_of(const char *dir, const char *company, const char *id, const char *suffix)
+{
+    const char *folder = apr_pstrcat(test_pool, dir, "/", company, NULL);
+    const char *path = apr_pstrcat(test_pool, folder, "/", id, suffix, NULL);
+    apr_file_t *file;
+
+    apr_dir_make(folder, APR_FPROT_OS_DEFAULT, test_pool);
+    ck_assert_int_eq(apr_file_open(&file, path, APR_FOPEN_CREATE | APR_FOPEN_WRITE,
+                                   APR_FPROT_OS_DEFAULT, test_pool),
+                     APR_SUCCESS);
+    apr_file_close(file);
+    return path;
+}
+
+static int is_there(const char *path)
+{
+    apr_finfo_t info;
+
+    return apr_stat(&info, path, APR_FINFO_TYPE, test_pool) == APR_SUCCESS;
+}
+
+START_TEST(files_go_with_their_rows_and_a_folder_that_cannot_be_written_holds_up_nobody_else)
+{
+    char template[] = "/tmp/wflows-jobs-XXXXXX";
+    const char *dir = mkdtemp(template);
+    const char *first = new_company_on("files-a", "starter");
+    const char *second = new_company_on("files-b", "starter");
+    const char *old, *kept, *part, *id;
+    wf_jobs_t *jobs;
+
+    aged(first, "100 days");
+    aged(first, "10 days");
+    aged(second, "100 days");
+    id = ask("select id from wflows.media where company_id = '%s' and status = 'stored'"
+             " order by created_at limit 1", first);
+    old = file_of(dir, first, id, "");
+    part = file_of(dir, first, id, ".part");
+    kept = file_of(dir, first, ask("select id from wflows.media where company_id = '%s' and status ="
+                                   " 'stored' order by created_at desc limit 1", first), "");
+    jobs_make();
+    service.conf.media_dir = dir;
+    jobs = wf_jobs_make(test_ctx, test_pool, &service);
+    /* Where a file should be is a folder: it cannot be removed. */
+    apr_file_remove(old, test_pool);
+    apr_dir_make(old, APR_FPROT_OS_DEFAULT, test_pool);
+    turn(jobs);
+    ck_assert_str_eq(outcome("retention"), "ok");
+    ck_assert_str_eq(ask("select string_agg(n::text, ' ' order by slug) from (select c.slug, count(m.id)"
+                         " as n from wflows.companies c left join wflows.media m on m.company_id = c.id"
+                         " where c.slug like 'files-%%' group by 1) x"),
+                     "8 0");
+    apr_dir_remove(old, test_pool);
+    file_of(dir, first, id, "");
+    turn(jobs);
+    ck_assert_str_eq(ask("select count(*) from wflows.media where company_id = '%s'", first), "4");
+    ck_assert(!is_there(old) && !is_there(part) && is_there(kept));
+    apr_file_remove(kept, test_pool);
+    apr_dir_remove(apr_pstrcat(test_pool, dir, "/", first, NULL), test_pool);
+    apr_dir_remove(dir, test_pool);
 }
 END_TEST
 
@@ -369,6 +444,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_is_older_than_the_plan_keeps_goes_and_nothing_else);
     tcase_add_test(tc, a_plan_that_keeps_nothing_keeps_events_for_their_deduplication);
     tcase_add_test(tc, a_large_table_is_swept_in_many_small_batches);
+    tcase_add_test(tc, files_go_with_their_rows_and_a_folder_that_cannot_be_written_holds_up_nobody_else);
     tcase_add_test(tc, a_failed_cache_invalidation_is_made_up_for);
     tcase_add_test(tc, a_cache_that_is_still_down_leaves_the_row_for_later);
     tcase_add_test(tc, a_key_rotation_that_is_due_is_told_once_for_each_schedule);

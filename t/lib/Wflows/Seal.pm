@@ -17,8 +17,9 @@ use Crypt::AuthEnc::GCM qw(gcm_decrypt_verify gcm_encrypt_authenticate);
 use Crypt::PRNG qw(random_bytes);
 use Exporter qw(import);
 use MIME::Base64 qw(decode_base64 encode_base64);
+use Wflows::Process qw(read_file);
 
-our @EXPORT_OK = qw(open_data_key open_vault seal_column unseal_column wrap_data_key);
+our @EXPORT_OK = qw(open_data_key open_vault seal_column stored_file unseal_column wrap_data_key);
 
 sub _seal {
     my ($key, $aad, $plain) = @_;
@@ -70,6 +71,18 @@ sub open_vault {
         $plain .= $opened;
     }
     return $plain;
+}
+
+# The plaintext of a file that users sent, as row and media folder have it; `as`: for another company.
+sub stored_file {
+    my ($stack, $dir, $company_id, $id, %o) = @_;
+    my $dbh = $stack->dbh;
+    my ($sealed) = $dbh->selectrow_array('select file_key from wflows.media where company_id = ? and id = ?', undef, $company_id, $id);
+    my ($key_id) = $sealed =~ /^wf1:([^:]+):/;
+    my ($wrapped) = $dbh->selectrow_array('select wrapped from wflows.data_keys where company_id = ? and id = ?', undef, $company_id, $key_id);
+    my $data_key = open_data_key(decode_base64(read_file("$stack->{dir}/secrets/master-k1")), $company_id, $key_id, $wrapped);
+    my $file_key = unseal_column($data_key, ['media', 'file_key', $company_id, $id], $sealed);
+    return open_vault($file_key, ['media', 'content', $o{as} // $company_id, $id], read_file("$dir/$company_id/$id"));
 }
 
 1;
