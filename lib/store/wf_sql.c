@@ -22,6 +22,13 @@
     "coalesce((select sum(p." column ") from wflows.counts_pending p"   \
     " where p.company_id = a.company_id and p.account_id = a.id), 0)"
 
+/* The oldest $3 rows of a company that are more than $2 days old. */
+#define SWEEP(table, time)                                                                \
+    "delete from wflows." table " t where t.ctid = any (array(select e.ctid from wflows." \
+    table " e where e.company_id = $1::uuid and e." time                                  \
+    " < now() - $2::int * interval '1 day' order by e." time                              \
+    " limit $3::int for update skip locked))"
+
 #define ACCOUNT_JSON                                                                           \
     "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                \
     " 'phone_number', a.phone_number, 'display_name', a.display_name,"                         \
@@ -592,13 +599,7 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " and e.created_at < now() - interval '1 hour' and $2::int is not null"
          " order by e.created_at limit $3::int for update skip locked))",
          3},
-    [WF_SQL_SWEEP_EVENTS] =
-        {"sweep_events",
-         "delete from wflows.webhook_events v where v.ctid = any (array("
-         "select e.ctid from wflows.webhook_events e where e.company_id = $1::uuid"
-         " and e.received_at < now() - $2::int * interval '1 day'"
-         " order by e.received_at limit $3::int for update skip locked))",
-         3},
+    [WF_SQL_SWEEP_EVENTS] = {"sweep_events", SWEEP("webhook_events", "received_at"), 3},
     /* Their attempts go with them. */
     [WF_SQL_SWEEP_OUTBOX] =
         {"sweep_outbox",
@@ -607,27 +608,9 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          " and e.status in ('done', 'dead') and e.created_at < now() - $2::int * interval '1 day'"
          " order by e.created_at limit $3::int for update skip locked))",
          3},
-    [WF_SQL_SWEEP_RESPONSES] =
-        {"sweep_responses",
-         "delete from wflows.flow_responses r where r.ctid = any (array("
-         "select e.ctid from wflows.flow_responses e where e.company_id = $1::uuid"
-         " and e.created_at < now() - $2::int * interval '1 day'"
-         " order by e.created_at limit $3::int for update skip locked))",
-         3},
-    [WF_SQL_SWEEP_FLOW_MESSAGES] =
-        {"sweep_flow_messages",
-         "delete from wflows.flow_messages m where m.ctid = any (array("
-         "select e.ctid from wflows.flow_messages e where e.company_id = $1::uuid"
-         " and e.created_at < now() - $2::int * interval '1 day'"
-         " order by e.created_at limit $3::int for update skip locked))",
-         3},
-    /* A few rows of each flow. */
-    [WF_SQL_SWEEP_FLOW_HEALTH] =
-        {"sweep_flow_health",
-         "delete from wflows.flow_health h where h.ctid = any (array("
-         "select e.ctid from wflows.flow_health e where e.company_id = $1::uuid"
-         " and e.at < now() - $2::int * interval '1 day' limit $3::int for update skip locked))",
-         3},
+    [WF_SQL_SWEEP_RESPONSES] = {"sweep_responses", SWEEP("flow_responses", "created_at"), 3},
+    [WF_SQL_SWEEP_FLOW_MESSAGES] = {"sweep_flow_messages", SWEEP("flow_messages", "created_at"), 3},
+    [WF_SQL_SWEEP_FLOW_HEALTH] = {"sweep_flow_health", SWEEP("flow_health", "at"), 3},
     /* The next $3 sessions by key: how many of them were deleted, and the last key (NULL: no more). */
     [WF_SQL_SWEEP_SESSIONS] =
         {"sweep_sessions",
