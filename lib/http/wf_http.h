@@ -35,6 +35,9 @@ typedef struct {
     const void *body;
     size_t body_len;
     apr_interval_time_t timeout; /* whole request; also bounded by ctx->deadline */
+    /* 1: the host is the operator's own word and may be anywhere, loopback too. Never for a URL that a company or
+     * a reply gave. */
+    int is_operators;
     /* Takes the body of a 2xx reply in pieces, at most `sink_max` bytes of it; NULL: it is kept. What the
      * sink fails with, the request fails with; a body that is too long is WF_ELIMIT. */
     wf_bytes_fn *sink;
@@ -49,6 +52,7 @@ typedef struct {
     size_t body_len;
     apr_table_t *headers; /* lower-case names */
     apr_interval_time_t took;
+    int is_sent; /* after a failure: 1 if the server may have got the request */
 } wf_http_reply_t;
 
 /* Resolves, refuses forbidden addresses, pins the connection to a checked one, follows no redirect.

