@@ -106,6 +106,7 @@ int wft_check_access(request_rec *r)
     case WFM_PLACE_HEALTH:
     case WFM_PLACE_METRICS:
     case WFM_PLACE_STRIPE:
+    case WFM_PLACE_API:
         return DECLINED;
     case WFM_PLACE_UNKNOWN:
         return refuse(r, req, WFM_NOT_FOUND);

@@ -105,6 +105,9 @@ static int route_of(wf_route_t *route, const wfm_request_t *req)
     case WFM_PLACE_METRICS:
         *route = WF_ROUTE_METRICS;
         return 1;
+    case WFM_PLACE_API:
+        *route = WF_ROUTE_ADMIN;
+        return 1;
     case WFM_PLACE_UNKNOWN:
     case WFM_PLACE_GATEWAY:
         *route = WF_ROUTE_OTHER;

@@ -1,5 +1,7 @@
 #include "wft.h"
 
+#include "tenant/wf_route.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -192,7 +194,8 @@ int wft_post_read_request(request_rec *r)
     /* So that the id is also on a reply that httpd itself gives before it looks for a route (a bad
      * escape). */
     if (conf->enabled == 1 && r->uri &&
-        strncmp(r->uri, WFT_COMPANY_PREFIX, sizeof(WFT_COMPANY_PREFIX) - 1) == 0) {
+        (strncmp(r->uri, WFT_COMPANY_PREFIX, sizeof(WFT_COMPANY_PREFIX) - 1) == 0 ||
+         strncmp(r->uri, WF_API_PREFIX "/", sizeof(WF_API_PREFIX)) == 0)) {
         apr_table_setn(r->err_headers_out, "X-Request-Id", wft_request_make(r)->request_id);
     }
     return DECLINED;

@@ -1,6 +1,7 @@
 #include "wft.h"
 
 #include "store/wf_store.h"
+#include "tenant/wf_route.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -104,6 +105,11 @@ static void parse_path(apr_pool_t *pool, wfm_request_t *req, const char *path)
         req->place = WFM_PLACE_METRICS;
     } else if (strcmp(path, "/webhooks/stripe") == 0) {
         req->place = WFM_PLACE_STRIPE;
+    } else if ((rest = after(path, WF_API_PREFIX)) != NULL &&
+               /* Without it the path is whatever the operator has there. */
+               ap_find_linked_module("mod_wflows_admin.c")) {
+        req->place = WFM_PLACE_API;
+        req->rest = rest;
     } else if (strncmp(path, WFT_COMPANY_PREFIX, strlen(WFT_COMPANY_PREFIX)) == 0) {
         const char *slug = segment(pool, &rest, path + strlen(WFT_COMPANY_PREFIX));
 

@@ -117,10 +117,10 @@ end
 $$;
 revoke execute on procedure wflows.protect(regclass, name) from public;
 
--- RFC 3339 in UTC, for the JSON that statements build.
+-- RFC 3339 in UTC, for the JSON that statements build. Microseconds: an ETag is made of it.
 create function wflows.time_text(p_time timestamptz) returns text
 language sql stable strict parallel safe
-return pg_catalog.to_char(p_time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+return pg_catalog.to_char(p_time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 -- Microseconds since 1970, as apr_time_t has it; 0 for a time that is not set.
 create function wflows.time_us(p_time timestamptz) returns bigint

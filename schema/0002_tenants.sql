@@ -38,6 +38,7 @@ create table wflows.companies (
     constraint companies_suspension_reason_check check (char_length(suspension_reason) <= 500)
 );
 create unique index companies_slug_key on wflows.companies (slug) where deleted_at is null;
+create index companies_by_time on wflows.companies (created_at, id) where deleted_at is null;
 call wflows.protect('wflows.companies', 'id');
 create policy lookup_read on wflows.companies for select to wflows_lookup, wflows_worker using (true);
 grant select, update (name, display_name, email, phone, subscription_plan, max_whatsapp_accounts,

@@ -24,10 +24,11 @@ typedef enum {
     WF_ENOTFOUND, /* no such record */
     WF_EINVALID,  /* the caller's input is wrong; ctx->err.public_text says how */
     WF_EDENIED,   /* not allowed: bad signature, undecryptable, wrong password */
-    WF_ECONFLICT, /* somebody else was first: unique name, stale version */
+    WF_ECONFLICT, /* somebody else was first: a name that is taken, a state that does not allow it */
     WF_ELIMIT,    /* a rate limit, a quota or a size */
     WF_EUNAVAIL,  /* a server we need is down, slow or refusing */
-    WF_EINTERNAL  /* our fault */
+    WF_EINTERNAL, /* our fault */
+    WF_ESTALE     /* the caller saw an older version of the record than there is (If-Match) */
 } wf_status_t;
 
 const char *wf_status_name(wf_status_t status);
@@ -60,11 +61,19 @@ typedef struct {
 
 typedef apr_time_t wf_clock_fn(void *baton);
 
+/* What is wrong with one part of the input. */
+typedef struct {
+    const char *pointer; /* JSON Pointer into the body; "?limit": a query parameter */
+    const char *message; /* safe for the caller */
+} wf_fault_t;
+
 /* The first failure of a call, for whoever has to turn it into a reply or an exit code. */
 typedef struct {
     wf_status_t status;
     const char *detail;      /* for the operator, begins with WFnnnn; never a secret */
     const char *public_text; /* safe for the caller of our API; NULL: nothing to say */
+    const char *code;        /* one word for programs: "slug_taken"; NULL: what the status says */
+    apr_array_header_t *faults; /* of wf_fault_t: all that is wrong with the input; NULL: not told apart */
 } wf_err_t;
 
 /* Made per request by the httpd glue, per job by a worker, per command by wflowsctl. Used by one
@@ -98,6 +107,19 @@ wf_status_t wf_fail_at(wf_ctx_t *ctx, wf_status_t status, const char *file, int 
 wf_status_t wf_fail_public_at(wf_ctx_t *ctx, wf_status_t status, const char *file, int line,
                               const char *fmt, ...) WF_PRINTF(5, 6);
 
+/* One more thing that is wrong with the input; the texts are copied. At most WF_FAULTS_MAX are kept. Whoever
+ * looked ends with wf_fail_public(ctx, WF_EINVALID, WFLOGNO(…) "%s", wf_faults_text(ctx)). */
+#define WF_FAULTS_MAX 100
+void wf_fault_add(wf_ctx_t *ctx, const char *pointer, const char *fmt, ...) WF_PRINTF(3, 4);
+int wf_has_faults(const wf_ctx_t *ctx);
+/* All of them for people: "slug: …; name: …". */
+const char *wf_faults_text(const wf_ctx_t *ctx);
+/* wf_fail_public with a code of its own, a literal. */
+#define wf_fail_code(ctx, status, code, ...)                                                       \
+    wf_fail_code_at(ctx, status, code, __FILE__, __LINE__, __VA_ARGS__)
+wf_status_t wf_fail_code_at(wf_ctx_t *ctx, wf_status_t status, const char *code, const char *file,
+                            int line, const char *fmt, ...) WF_PRINTF(6, 7);
+
 /* Forgets a failure that was handled (a miss, a fallback), so that a later one is recorded. */
 void wf_ctx_clear(wf_ctx_t *ctx);
 
@@ -122,6 +144,9 @@ apr_interval_time_t wf_time_left(const wf_ctx_t *ctx, apr_interval_time_t otherw
 
 /* RFC 3339 in UTC with milliseconds, e.g. 2026-03-01T10:20:30.123Z. */
 char *wf_time_format(apr_pool_t *pool, apr_time_t t);
+
+/* A date (its first moment, UTC) or a date and time of RFC 3339; 0: neither, or no such day or time. */
+int wf_time_parse(apr_time_t *out, const char *text);
 
 /* Bytes from the kernel's generator. Only fails (WF_EINTERNAL) when the kernel does. */
 wf_status_t wf_rand_bytes(wf_ctx_t *ctx, void *out, size_t len) WF_MUST_CHECK;

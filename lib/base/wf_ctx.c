@@ -5,9 +5,11 @@
 #include <time.h>
 
 #define LOG_LINE_MAX 2048
+#define FAULTS_TEXT_MAX 2000
 
 static const char *const status_names[] = {"ok",       "not found", "invalid",     "denied",
-                                           "conflict", "limit",     "unavailable", "internal"};
+                                           "conflict", "limit",     "unavailable", "internal",
+                                           "stale"};
 
 const char *wf_status_name(wf_status_t status)
 {
@@ -50,6 +52,7 @@ static wf_log_level_t level_of(wf_status_t status)
     case WF_EDENIED:
     case WF_ECONFLICT:
     case WF_ELIMIT:
+    case WF_ESTALE:
         return WF_LOG_INFO;
     default:
         return WF_LOG_ERROR;
@@ -112,6 +115,64 @@ wf_status_t wf_fail_public_at(wf_ctx_t *ctx, wf_status_t status, const char *fil
     apr_vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     return fail(ctx, status, file, line, text, 1);
+}
+
+wf_status_t wf_fail_code_at(wf_ctx_t *ctx, wf_status_t status, const char *code, const char *file,
+                            int line, const char *fmt, ...)
+{
+    char text[LOG_LINE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    apr_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (ctx->err.status == WF_OK) {
+        ctx->err.code = code;
+    }
+    return fail(ctx, status, file, line, text, 1);
+}
+
+void wf_fault_add(wf_ctx_t *ctx, const char *pointer, const char *fmt, ...)
+{
+    wf_fault_t *fault;
+    va_list ap;
+
+    if (!ctx->err.faults) {
+        ctx->err.faults = apr_array_make(ctx->pool, 4, sizeof(wf_fault_t));
+    }
+    if (ctx->err.faults->nelts >= WF_FAULTS_MAX) {
+        return;
+    }
+    fault = apr_array_push(ctx->err.faults);
+    fault->pointer = apr_pstrdup(ctx->pool, pointer);
+    va_start(ap, fmt);
+    fault->message = apr_pvsprintf(ctx->pool, fmt, ap);
+    va_end(ap);
+}
+
+int wf_has_faults(const wf_ctx_t *ctx)
+{
+    return ctx->err.faults != NULL;
+}
+
+const char *wf_faults_text(const wf_ctx_t *ctx)
+{
+    wf_buf_t out;
+    int i;
+
+    wf_buf_init(&out, ctx->pool, 256, FAULTS_TEXT_MAX);
+    for (i = 0; ctx->err.faults && i < ctx->err.faults->nelts; i++) {
+        const wf_fault_t *fault = &APR_ARRAY_IDX(ctx->err.faults, i, const wf_fault_t);
+        const char *name = fault->pointer + (fault->pointer[0] == '/');
+
+        wf_buf_puts(&out, out.len ? "; " : "");
+        if (*name) {
+            wf_buf_puts(&out, name);
+            wf_buf_puts(&out, ": ");
+        }
+        wf_buf_puts(&out, fault->message);
+    }
+    return out.data;
 }
 
 void wf_log_at(wf_ctx_t *ctx, wf_log_level_t level, const char *file, int line, const char *fmt,

@@ -46,10 +46,16 @@ typedef enum {
     WFM_FORBIDDEN,
     WFM_NOT_FOUND,
     WFM_METHOD,
+    WFM_NOT_ACCEPTABLE,
     WFM_TIMEOUT,
     WFM_CONFLICT,
+    WFM_PLAN_LIMIT,
+    WFM_STALE,
     WFM_TOO_LARGE,
     WFM_ENCODING,
+    WFM_MEDIA_TYPE,
+    WFM_INVALID,
+    WFM_MATCH_NEEDED,
     WFM_INACTIVE,
     WFM_LIMITED,
     WFM_QUOTA,
@@ -66,7 +72,9 @@ wfm_problem_t wfm_problem_of_http(int http_status);
 typedef struct {
     wfm_problem_t problem;
     const char *request_id;
+    const char *code;            /* for programs; NULL: the table's */
     const char *detail;          /* safe for the caller; NULL: the table's words */
+    const apr_array_header_t *faults; /* of wf_fault_t: `errors`; NULL: none */
     const char *allow;           /* METHOD: the methods that are allowed */
     const wf_admission_t *limit; /* LIMITED, QUOTA: Retry-After and the RateLimit headers */
 } wfm_refusal_t;
@@ -80,7 +88,10 @@ int wfm_problem_refuse(request_rec *r, const wfm_refusal_t *refusal);
 /* Answer of the flow endpoint: WHATSAPP.md 1.14, byte for byte. Returns OK. */
 int wfm_exchange_reply(request_rec *r, const char *request_id, const wf_exchange_out_t *out);
 
-/* 200 or another standard status with a body. Returns OK. */
+/* A status without a body (204, 304). Returns OK. */
+int wfm_empty_reply(request_rec *r, int http_status);
+
+/* 200 or another standard status with a body; not to be cached, unless Cache-Control is set already. Returns OK. */
 int wfm_text_reply(request_rec *r, int http_status, const char *content_type, const char *body,
                    size_t len);
 

@@ -24,10 +24,16 @@ static const problem_row_t problems[WFM_PROBLEM_COUNT] = {
     [WFM_FORBIDDEN] = {403, "forbidden", "This is not allowed."},
     [WFM_NOT_FOUND] = {404, "not_found", "There is nothing here."},
     [WFM_METHOD] = {405, "method_not_allowed", "This method is not allowed here."},
+    [WFM_NOT_ACCEPTABLE] = {406, "not_acceptable", "The answer is not to be had in a form you accept."},
     [WFM_TIMEOUT] = {408, "request_timeout", "The request took too long to arrive."},
     [WFM_CONFLICT] = {409, "conflict", "The state of the resource does not allow this."},
+    [WFM_PLAN_LIMIT] = {409, "limit_reached", "A limit of the plan is reached."},
+    [WFM_STALE] = {412, "precondition_failed", "The resource has changed: read it again."},
     [WFM_TOO_LARGE] = {413, "body_too_large", "The request body is too large."},
     [WFM_ENCODING] = {415, "unsupported_encoding", "Send the body without a Content-Encoding."},
+    [WFM_MEDIA_TYPE] = {415, "unsupported_media_type", "Send the body as application/json."},
+    [WFM_INVALID] = {422, "invalid", "The input is not valid."},
+    [WFM_MATCH_NEEDED] = {428, "precondition_required", "Send If-Match with the ETag of the resource."},
     [WFM_INACTIVE] = {403, "inactive", "The company or account is not active."},
     [WFM_LIMITED] = {429, "rate_limited", "Too many requests."},
     [WFM_QUOTA] = {429, "quota_exceeded", "The monthly quota is used up."},
@@ -59,6 +65,8 @@ wfm_problem_t wfm_problem_of_status(wf_status_t status)
         return WFM_LIMITED;
     case WF_EUNAVAIL:
         return WFM_UNAVAILABLE;
+    case WF_ESTALE:
+        return WFM_STALE;
     case WF_OK:
     case WF_EINTERNAL:
         break;
@@ -140,8 +148,23 @@ int wfm_text_reply(request_rec *r, int http_status, const char *content_type, co
     r->content_encoding = NULL;
     r->content_languages = NULL;
     ap_set_content_type(r, content_type);
-    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    if (!apr_table_get(r->err_headers_out, "Cache-Control")) {
+        apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    }
     return send_body(r, body, len);
+}
+
+int wfm_empty_reply(request_rec *r, int http_status)
+{
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
+
+    set_status(r, http_status);
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
+    (void)ap_pass_brigade(r->output_filters, bb);
+    return OK;
 }
 
 /* draft-ietf-httpapi-ratelimit-headers: RateLimit: "company";r=0;t=12 */
@@ -162,6 +185,22 @@ static void limit_headers(request_rec *r, const wf_admission_t *limit)
                                 limit->limit_scope, limit->limit_max, limit->limit_window_s));
 }
 
+static wf_json_t *fault_list(apr_pool_t *pool, const apr_array_header_t *faults)
+{
+    wf_json_t *out = wf_json_array_make(pool);
+    int i;
+
+    for (i = 0; i < faults->nelts; i++) {
+        const wf_fault_t *fault = &APR_ARRAY_IDX(faults, i, const wf_fault_t);
+        wf_json_t *item = wf_json_object_make(pool);
+
+        wf_json_set_str(item, "pointer", fault->pointer);
+        wf_json_set_str(item, "message", fault->message);
+        wf_json_push(out, item);
+    }
+    return out;
+}
+
 static const char *problem_body(request_rec *r, size_t *len, const wfm_refusal_t *refusal)
 {
     const problem_row_t *row = &problems[refusal->problem];
@@ -170,9 +209,12 @@ static const char *problem_body(request_rec *r, size_t *len, const wfm_refusal_t
     wf_json_set_str(body, "type", "about:blank");
     wf_json_set_str(body, "title", status_line(row->http) + 4);
     wf_json_set_int(body, "status", row->http);
-    wf_json_set_str(body, "code", row->code);
+    wf_json_set_str(body, "code", refusal->code ? refusal->code : row->code);
     wf_json_set_str(body, "detail", refusal->detail ? refusal->detail : row->detail);
     wf_json_set_str(body, "request_id", refusal->request_id);
+    if (refusal->faults) {
+        wf_json_set(body, "errors", fault_list(r->pool, refusal->faults));
+    }
     return wf_json_text(r->pool, body, len);
 }
 

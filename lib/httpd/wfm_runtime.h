@@ -5,12 +5,13 @@
 #define WFM_RUNTIME_H
 
 #include "runtime/wf_runtime.h"
+#include "tenant/wf_identity.h"
 
 #include <apr_optional.h>
 #include <httpd.h>
 
 /* Raised with any change of a struct that crosses the border between two modules. */
-#define WFM_ABI 3u
+#define WFM_ABI 4u
 
 /* Which of wflows' routes a request is on (DESIGN.md section 3). */
 typedef enum {
@@ -21,6 +22,7 @@ typedef enum {
     WFM_PLACE_STRIPE, /* /webhooks/stripe */
     WFM_PLACE_ENDPOINT, /* …/flows/endpoint[/{flowName}] */
     WFM_PLACE_WEBHOOK,  /* …/webhooks/whatsapp: also of a company or account that is not active */
+    WFM_PLACE_API,      /* /api/v2 and below: `rest` is what follows */
     WFM_PLACE_GATEWAY   /* /company/{slug}/…: whatever handler or proxy is configured there */
 } wfm_place_t;
 
@@ -46,5 +48,25 @@ APR_DECLARE_OPTIONAL_FN(wf_runtime_t *, wflows_runtime_get, (unsigned abi));
 APR_DECLARE_OPTIONAL_FN(wf_conf_t *, wflows_conf_get, (unsigned abi, server_rec *s));
 /* NULL: not a request of ours. */
 APR_DECLARE_OPTIONAL_FN(const wfm_request_t *, wflows_request_get, (request_rec * r));
+
+/* ---- who calls ------------------------------------------------------------------------------ */
+
+typedef enum {
+    WFM_IDENTITY_OK,
+    WFM_IDENTITY_NONE,       /* no credentials: 401 */
+    WFM_IDENTITY_BAD,        /* wrong, expired, revoked: 401, and the reply does not say which */
+    WFM_IDENTITY_AMBIGUOUS,  /* a person of several companies who names none with X-Tenant: 400 */
+    WFM_IDENTITY_LIMITED,    /* 429 */
+    WFM_IDENTITY_UNAVAILABLE /* could not be found out: 503 */
+} wfm_identity_verdict_t;
+
+typedef struct {
+    wfm_identity_verdict_t verdict;
+    const wf_identity_t *who; /* with OK */
+    wf_admission_t limit;     /* of the caller's own rate, limit_scope NULL: none */
+} wfm_identity_t;
+
+/* Authenticates the request by what it carries (DESIGN.md section 9), once: the answer is kept with it. */
+APR_DECLARE_OPTIONAL_FN(const wfm_identity_t *, wflows_identity_get, (request_rec * r));
 
 #endif

@@ -210,7 +210,7 @@ static void count_result(const wf_deliver_t *d, const wf_deliver_job_t *job)
 
 static void after_result(wf_ctx_t *ctx, const wf_deliver_t *d, const wf_deliver_job_t *job)
 {
-    static const wf_actor_t actor = {"job:outbox", NULL, NULL, NULL};
+    static const wf_actor_t actor = {.actor = "job:outbox"};
     const wf_outbox_row_t *row = job->row;
 
     count_result(d, job);

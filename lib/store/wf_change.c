@@ -2,21 +2,28 @@
 
 #include <string.h>
 
+#define VERSION_TAG_LEN 20
+
 /* ---- constraints ------------------------------------------------------------------------ */
 
 /* Constraints are named <table>_<field>_<check|key|fkey> in schema/, so that a violated one names
  * the field. */
 static const char *const tables[] = {"companies_", "whatsapp_accounts_", "flows_",
-                                     "flow_versions_"};
+                                     "flow_versions_", "users_", "api_keys_", "integrations_",
+                                     "feature_flags_", "opt_outs_", "approvals_"};
 
 static const struct {
     const char *suffix;
     const char *text;
-} violations[] = {{"_check", "not valid"}, {"_fkey", "not known"}, {"_key", "already taken"}};
+    const char *code; /* after the field's name; NULL: the status says it */
+} violations[] = {{"_check", "not valid", NULL},
+                  {"_fkey", "not known", NULL},
+                  {"_key", "already taken", "_taken"}};
 
-/* "slug: already taken", or NULL where the name is not of that form. */
-static const char *violation_text(apr_pool_t *pool, const char *constraint)
+/* The field that a constraint is about, with what is wrong as a fault; 0: its name is not of that form. */
+static int add_violation(wf_ctx_t *ctx, const char **code, const char *constraint)
 {
+    const char *field;
     size_t t, v;
 
     for (t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
@@ -27,12 +34,17 @@ static const char *violation_text(apr_pool_t *pool, const char *constraint)
         for (v = 0; v < sizeof(violations) / sizeof(violations[0]); v++) {
             size_t tail = strlen(violations[v].suffix), len = strlen(constraint);
             if (len > skip + tail && strcmp(constraint + len - tail, violations[v].suffix) == 0) {
-                return apr_psprintf(pool, "%.*s: %s", (int)(len - tail - skip), constraint + skip,
-                                    violations[v].text);
+                field = apr_pstrndup(ctx->pool, constraint + skip, len - tail - skip);
+                wf_fault_add(ctx, apr_pstrcat(ctx->pool, "/", field, NULL), "%s",
+                             violations[v].text);
+                *code = violations[v].code
+                            ? apr_pstrcat(ctx->pool, field, violations[v].code, NULL)
+                            : NULL;
+                return 1;
             }
         }
     }
-    return NULL;
+    return 0;
 }
 
 /* ---- begin, work ------------------------------------------------------------------------ */
@@ -94,14 +106,18 @@ wf_status_t wf_change_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_change_t *cha
 {
     wf_status_t st = wf_pg_exec(ctx, out, change->conn, wf_sql(id), params);
     const char *constraint = st == WF_OK ? NULL : wf_pg_constraint(change->conn);
-    const char *text;
+    wf_err_t err = ctx->err;
+    const char *code;
 
-    if ((st != WF_ECONFLICT && st != WF_EINVALID) || !constraint ||
-        !(text = violation_text(ctx->pool, constraint))) {
+    if ((st != WF_ECONFLICT && st != WF_EINVALID) || !constraint) {
         return st;
     }
     wf_ctx_clear(ctx);
-    return wf_fail_public(ctx, st, WFLOGNO(0274) "%s", text);
+    if (!add_violation(ctx, &code, constraint)) {
+        ctx->err = err;
+        return st;
+    }
+    return wf_fail_code(ctx, st, code, WFLOGNO(0274) "%s", wf_faults_text(ctx));
 }
 
 wf_status_t wf_change_exec_json(wf_ctx_t *ctx, wf_json_t **doc, wf_change_t *change, wf_sql_id_t id,
@@ -134,6 +150,57 @@ wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t 
     return wf_fail_public(ctx, WF_ELIMIT,
                           WFLOGNO(0275) "%s: the limit of %" APR_INT64_T_FMT " is reached", what,
                           limit);
+}
+
+/* ---- versions --------------------------------------------------------------------------- */
+
+const char *wf_version_tag(apr_pool_t *pool, const wf_json_t *doc)
+{
+    const char *updated = wf_json_get_str(doc, "updated_at", NULL);
+    const char *text;
+
+    if (!updated) {
+        return NULL;
+    }
+    text = apr_pstrcat(pool, wf_json_get_str(doc, "id", ""), "|", updated, NULL);
+    return apr_pstrndup(pool, wf_sha256_hex(pool, text, strlen(text)), VERSION_TAG_LEN);
+}
+
+/* RFC 9110 13.1.1: "*", or a list of entity tags in quotes; weak ones never match. */
+static int names_tag(const char *if_match, const char *tag)
+{
+    size_t len = strlen(tag);
+    const char *p = if_match;
+
+    if (strcmp(if_match, "*") == 0) {
+        return 1;
+    }
+    while ((p = strchr(p, '"')) != NULL) {
+        int weak = p > if_match && p[-1] == '/';
+
+        p++;
+        if (!weak && strncmp(p, tag, len) == 0 && p[len] == '"') {
+            return 1;
+        }
+        p = strchr(p, '"');
+        if (!p) {
+            return 0;
+        }
+        p++;
+    }
+    return 0;
+}
+
+wf_status_t wf_change_expect(wf_ctx_t *ctx, const wf_change_t *change, const wf_json_t *old_doc)
+{
+    const char *wanted = change->actor->if_match;
+    const char *have = wanted ? wf_version_tag(ctx->pool, old_doc) : NULL;
+
+    if (!wanted || (have && names_tag(wanted, have))) {
+        return WF_OK;
+    }
+    return wf_fail_public(ctx, WF_ESTALE,
+                          WFLOGNO(0590) "the record has changed since it was read: read it again");
 }
 
 /* ---- audit ------------------------------------------------------------------------------ */

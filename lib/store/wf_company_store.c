@@ -1,3 +1,4 @@
+#include "store/wf_list.h"
 #include "store/wf_store_int.h"
 
 #include <string.h>
@@ -23,6 +24,19 @@ static const wf_field_t fields[] = {
     {"suspension_reason", WF_FIELD_TEXT, 0, 0, 500, NULL, NULL},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+/* ---- the list --------------------------------------------------------------------------- */
+
+static const wf_sort_t sorts[] = {{"-created_at", WF_SQL_COMPANY_PAGE_NEWEST, 0},
+                                  {"created_at", WF_SQL_COMPANY_PAGE_OLDEST, 0},
+                                  {"slug", WF_SQL_COMPANY_PAGE_SLUG, 1},
+                                  {NULL, 0, 0}};
+static const wf_filter_t filters[] = {
+    {"status", WF_FILTER_WORD, "active inactive suspended pending"},
+    {"subscription_plan", WF_FILTER_TEXT, NULL},
+    {NULL, WF_FILTER_TEXT, NULL}};
+
+const wf_list_t wf_list_companies = {sorts, filters, 1};
 
 /* ---- making ----------------------------------------------------------------------------- */
 
@@ -166,6 +180,18 @@ wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
     return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
 }
 
+wf_status_t wf_company_check(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id)
+{
+    const wf_pg_param_t params[] = {company_id};
+    wf_pg_result_t *res;
+    wf_status_t st = wf_store_query(ctx, &res, store, company_id, WF_SQL_COMPANY_EXISTS, params);
+
+    if (st == WF_OK && wf_pg_rows(res) == 0) {
+        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0593) "no such company");
+    }
+    return st;
+}
+
 /* ---- changing --------------------------------------------------------------------------- */
 
 static const char *action_of(const wf_json_t *old_doc, const wf_json_t *new_doc)
@@ -190,6 +216,7 @@ wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t
     wf_status_t st;
 
     if ((st = wf_change_exec_json(ctx, &old_doc, change, WF_SQL_COMPANY_ROW, params)) != WF_OK ||
+        (st = wf_change_expect(ctx, change, old_doc)) != WF_OK ||
         (st = wf_fields_row(ctx, &row, fields, FIELDS, old_doc, members)) != WF_OK) {
         return st;
     }
@@ -239,6 +266,7 @@ static wf_status_t remove_company(wf_ctx_t *ctx, wf_change_t *change)
     wf_status_t st;
 
     if ((st = wf_change_exec_json(ctx, &old_doc, change, WF_SQL_COMPANY_ROW, params)) != WF_OK ||
+        (st = wf_change_expect(ctx, change, old_doc)) != WF_OK ||
         (st = forget_all_flows(ctx, change)) != WF_OK ||
         (st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_REMOVE, params)) != WF_OK) {
         return st;

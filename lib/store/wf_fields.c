@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#define PROBLEMS_MAX 2000
 #define EMAIL_MAX 254
 #define PHONE_MIN 4
 #define PHONE_MAX 31
@@ -59,6 +58,20 @@ int wf_form_is_event_pattern(const char *text)
     return len >= 1 && len <= 64 && text[len] == '\0';
 }
 
+int wf_form_is_word(const char *text, const char *words)
+{
+    size_t len = strlen(text);
+
+    while (*words) {
+        size_t n = strcspn(words, " ");
+        if (n == len && memcmp(words, text, n) == 0) {
+            return 1;
+        }
+        words += n + (words[n] == ' ');
+    }
+    return 0;
+}
+
 /* ---- checking --------------------------------------------------------------------------- */
 
 static int is_plain_text(const wf_json_t *value, int64_t min, int64_t max)
@@ -74,20 +87,6 @@ static int is_plain_text(const wf_json_t *value, int64_t min, int64_t max)
         c++;
     }
     return *c == '\0' && (int64_t)n >= min && (int64_t)n <= max;
-}
-
-static int is_word_of(const char *text, const char *words)
-{
-    size_t len = strlen(text);
-
-    while (*words) {
-        size_t n = strcspn(words, " ");
-        if (n == len && memcmp(words, text, n) == 0) {
-            return 1;
-        }
-        words += n + (words[n] == ' ');
-    }
-    return 0;
 }
 
 static int is_list(const wf_field_t *field, const wf_json_t *value)
@@ -122,10 +121,12 @@ static int is_good(apr_pool_t *pool, const wf_field_t *field, const wf_json_t *v
     case WF_FIELD_FORM:
         return text && field->is(text);
     case WF_FIELD_WORD:
-        return text && is_word_of(text, field->expected);
+        return text && wf_form_is_word(text, field->expected);
     case WF_FIELD_INT:
         return wf_json_is_int(value) && wf_json_int(value) >= field->min &&
                wf_json_int(value) <= field->max;
+    case WF_FIELD_BOOL:
+        return wf_json_type(value) == WF_JSON_BOOLEAN;
     case WF_FIELD_OBJECT:
         if (wf_json_type(value) != WF_JSON_OBJECT) {
             return 0;
@@ -140,34 +141,39 @@ static int is_good(apr_pool_t *pool, const wf_field_t *field, const wf_json_t *v
     return 0;
 }
 
-static void say_expected(wf_buf_t *out, const wf_field_t *field)
+static void add_expected(wf_ctx_t *ctx, const wf_field_t *field)
 {
-    wf_buf_printf(out, "%s%s: ", out->len ? "; " : "", field->name);
+    const char *pointer = apr_pstrcat(ctx->pool, "/", field->name, NULL);
+
     switch (field->kind) {
     case WF_FIELD_TEXT:
-        wf_buf_printf(out, "text of %d to %d characters expected", (int)field->min,
-                      (int)field->max);
+        wf_fault_add(ctx, pointer, "text of %d to %d characters expected", (int)field->min,
+                     (int)field->max);
         break;
     case WF_FIELD_FORM:
-        wf_buf_printf(out, "%s expected", field->expected);
+        wf_fault_add(ctx, pointer, "%s expected", field->expected);
         break;
     case WF_FIELD_WORD:
-        wf_buf_printf(out, "one of %s expected", field->expected);
+        wf_fault_add(ctx, pointer, "one of %s expected", field->expected);
         break;
     case WF_FIELD_INT:
-        wf_buf_printf(out,
-                      "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " expected",
-                      field->min, field->max);
+        wf_fault_add(ctx, pointer,
+                     "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT " expected",
+                     field->min, field->max);
+        break;
+    case WF_FIELD_BOOL:
+        wf_fault_add(ctx, pointer, "true or false expected");
         break;
     case WF_FIELD_OBJECT:
-        wf_buf_printf(out, "an object of at most %d bytes expected", (int)field->max);
+        wf_fault_add(ctx, pointer, "an object of at most %d bytes expected", (int)field->max);
         break;
     case WF_FIELD_LIST:
-        wf_buf_printf(out, "%d to %d of %s expected", (int)field->min, (int)field->max,
-                      field->expected);
+        wf_fault_add(ctx, pointer, "%d to %d of %s expected", (int)field->min, (int)field->max,
+                     field->expected);
         break;
     case WF_FIELD_SECRET:
-        wf_buf_printf(out, "text of %d to %d bytes expected", (int)field->min, (int)field->max);
+        wf_fault_add(ctx, pointer, "text of %d to %d bytes expected", (int)field->min,
+                     (int)field->max);
         break;
     }
 }
@@ -185,56 +191,54 @@ static const wf_field_t *find_field(const wf_field_t *fields, size_t count, cons
 }
 
 /* The name is the caller's: only what looks like a member's name is repeated. */
-static void say_unknown(wf_buf_t *out, const char *name)
+static void add_unknown(wf_ctx_t *ctx, const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-    wf_buf_puts(out, out->len ? "; " : "");
     if (len > 0 && len <= 64 && name[len] == '\0') {
-        wf_buf_printf(out, "%s: not known", name);
+        wf_fault_add(ctx, apr_pstrcat(ctx->pool, "/", name, NULL), "not known");
     } else {
-        wf_buf_puts(out, "a member is not known");
+        wf_fault_add(ctx, "", "a member is not known");
     }
 }
 
-static void check_member(apr_pool_t *pool, wf_buf_t *out, const wf_field_t *field,
-                         const wf_json_t *value, int making)
+static void check_member(wf_ctx_t *ctx, const wf_field_t *field, const wf_json_t *value, int making)
 {
     if (!making && (field->flags & WF_FIELD_FIXED)) {
-        wf_buf_printf(out, "%s%s: cannot be changed", out->len ? "; " : "", field->name);
+        wf_fault_add(ctx, apr_pstrcat(ctx->pool, "/", field->name, NULL), "cannot be changed");
     } else if (wf_json_type(value) == WF_JSON_NULL) {
         if (field->flags & (WF_FIELD_NEEDED | WF_FIELD_NOT_NULL)) {
-            say_expected(out, field);
+            add_expected(ctx, field);
         }
-    } else if (!is_good(pool, field, value)) {
-        say_expected(out, field);
+    } else if (!is_good(ctx->pool, field, value)) {
+        add_expected(ctx, field);
     }
 }
 
 wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
                             const wf_json_t *object, int making)
 {
-    wf_buf_t out;
     size_t f;
 
     if (wf_json_type(object) != WF_JSON_OBJECT) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0277) "an object expected");
     }
-    wf_buf_init(&out, ctx->pool, 256, PROBLEMS_MAX);
     for (wf_json_iter_t i = wf_json_iter(object); wf_json_next(&i);) {
         const wf_field_t *field = find_field(fields, count, i.key);
         if (field) {
-            check_member(ctx->pool, &out, field, i.value, making);
+            check_member(ctx, field, i.value, making);
         } else {
-            say_unknown(&out, i.key);
+            add_unknown(ctx, i.key);
         }
     }
     for (f = 0; making && f < count; f++) {
         if ((fields[f].flags & WF_FIELD_NEEDED) && !wf_json_has(object, fields[f].name)) {
-            say_expected(&out, &fields[f]);
+            add_expected(ctx, &fields[f]);
         }
     }
-    return out.len == 0 ? WF_OK : wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", out.data);
+    return wf_has_faults(ctx)
+               ? wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", wf_faults_text(ctx))
+               : WF_OK;
 }
 
 /* ---- merging ---------------------------------------------------------------------------- */

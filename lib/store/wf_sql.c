@@ -1,26 +1,7 @@
-#include "store/wf_sql.h"
+#include "store/wf_sql_json.h"
 
 /* $1 of every tenant statement is the company; row security is the second lock. Names are schema
  * qualified, and the session's search_path is pinned. */
-
-/* The records as the API shows them: sealed columns only as has_…. Two macros, so that a list, a
- * look-up and an audit row never show different members. */
-#define COMPANY_JSON                                                               \
-    "json_build_object('id', c.id, 'slug', c.slug, 'name', c.name,"                \
-    " 'display_name', c.display_name, 'email', c.email, 'phone', c.phone,"         \
-    " 'subscription_plan', c.subscription_plan, 'status', c.status,"               \
-    " 'max_whatsapp_accounts', c.max_whatsapp_accounts, 'max_flows', c.max_flows," \
-    " 'max_monthly_messages', c.max_monthly_messages, 'settings', c.settings,"     \
-    " 'metadata', c.metadata, 'suspension_reason', c.suspension_reason,"           \
-    " 'activation_date', wflows.time_text(c.activation_date),"                     \
-    " 'created_by', c.created_by, 'updated_by', c.updated_by,"                     \
-    " 'created_at', wflows.time_text(c.created_at),"                               \
-    " 'updated_at', wflows.time_text(c.updated_at))"
-
-/* What was counted and is not yet added to the account's own row. */
-#define PENDING(column)                                                 \
-    "coalesce((select sum(p." column ") from wflows.counts_pending p"   \
-    " where p.company_id = a.company_id and p.account_id = a.id), 0)"
 
 /* The oldest $3 rows of a company that are more than $2 days old. */
 #define SWEEP(table, time)                                                                \
@@ -29,64 +10,7 @@
     " < now() - $2::int * interval '1 day' order by e." time                              \
     " limit $3::int for update skip locked))"
 
-#define ACCOUNT_JSON                                                                           \
-    "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                \
-    " 'phone_number', a.phone_number, 'display_name', a.display_name,"                         \
-    " 'phone_number_id', a.phone_number_id, 'waba_id', a.waba_id, 'status', a.status,"         \
-    " 'is_default', a.is_default, 'default_flow_name', a.default_flow_name,"                   \
-    " 'flow_endpoint_timeout', a.flow_endpoint_timeout,"                                       \
-    " 'rate_limit_window_ms', a.rate_limit_window_ms,"                                         \
-    " 'rate_limit_max_requests', a.rate_limit_max_requests,"                                   \
-    " 'callback_webhook_url', a.callback_webhook_url,"                                         \
-    " 'callback_timeout', a.callback_timeout, 'callback_max_retries', a.callback_max_retries," \
-    " 'callback_disabled_at', wflows.time_text(a.callback_disabled_at),"                       \
-    " 'previous_callback_secret_until', wflows.time_text(a.previous_callback_secret_until),"   \
-    " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"   \
-    " 'previous_key_until', wflows.time_text(a.previous_key_until),"                           \
-    " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                     \
-    " 'has_private_key', a.private_key is not null,"                                           \
-    " 'has_access_token', a.access_token is not null,"                                         \
-    " 'has_app_secret', a.app_secret is not null,"                                             \
-    " 'has_verify_token', a.verify_token is not null,"                                         \
-    " 'has_callback_secret', a.callback_secret is not null,"                                   \
-    " 'settings', a.settings, 'features', a.features,"                                         \
-    " 'verification_status', a.verification_status,"                                           \
-    " 'last_verified_at', wflows.time_text(a.last_verified_at),"                               \
-    " 'callback_event_types', a.callback_event_types,"                                         \
-    " 'total_messages_sent', a.total_messages_sent + " PENDING("messages_sent") ","            \
-    " 'total_flows_completed', a.total_flows_completed + " PENDING("flows_completed") ","      \
-    " 'last_activity_at', wflows.time_text(a.last_activity_at),"                               \
-    " 'created_by', a.created_by, 'updated_by', a.updated_by,"                                 \
-    " 'created_at', wflows.time_text(a.created_at),"                                           \
-    " 'updated_at', wflows.time_text(a.updated_at))"
-
-#define FLOW_JSON                                                                           \
-    "json_build_object('id', f.id, 'company_id', f.company_id, 'account_id', f.account_id," \
-    " 'name', f.name, 'display_name', f.display_name, 'status', f.status,"                  \
-    " 'active_version', f.active_version, 'meta_flow_id', f.meta_flow_id,"                  \
-    " 'latest_version', (select max(v.version) from wflows.flow_versions v"                 \
-    "  where v.company_id = f.company_id and v.flow_id = f.id),"                            \
-    " 'created_by', f.created_by, 'updated_by', f.updated_by,"                              \
-    " 'created_at', wflows.time_text(f.created_at),"                                        \
-    " 'updated_at', wflows.time_text(f.updated_at))"
-
-#define BILLING_JSON                                                                         \
-    "json_build_object('stripe_customer_id', b.stripe_customer_id,"                          \
-    " 'stripe_subscription_id', b.stripe_subscription_id, 'plan', b.plan,"                   \
-    " 'status', b.status, 'period_end', wflows.time_text(b.period_end),"                     \
-    " 'past_due_since', wflows.time_text(b.past_due_since),"                                 \
-    " 'suspended_for', wflows.time_text(b.suspended_for))"
-
-#define AUDIT_JSON                                                                          \
-    "json_build_object('id', l.id, 'company_id', l.company_id, 'seq', l.seq,"               \
-    " 'actor', l.actor, 'user_id', l.user_id, 'action', l.action,"                          \
-    " 'resource_type', l.resource_type, 'resource_id', l.resource_id,"                      \
-    " 'ip_address', l.ip_address, 'user_agent', l.user_agent, 'request_id', l.request_id,"  \
-    " 'old_values', l.old_values, 'new_values', l.new_values, 'metadata', l.metadata,"      \
-    " 'erased', l.salt is null, 'hash', encode(l.hash, 'hex'),"                             \
-    " 'created_at', wflows.time_text(l.created_at))"
-
-static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
+static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
     /* set_config and not SET LOCAL ROLE: it may stand in a pipeline without a warning. */
     [WF_SQL_ROLE_PLATFORM] = {"role_platform",
                               "select pg_catalog.set_config('role', 'wflows_platform', true)", 0},
@@ -691,7 +615,11 @@ static const wf_pg_stmt_t statements[WF_SQL_COUNT] = {
          18},
 };
 
+static const wf_pg_stmt_t *const areas[WF_SQL_AREA_END >> 8] = {
+    core, wf_sql_companies,
+};
+
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)
 {
-    return &statements[id];
+    return &areas[id >> 8][id & 0xff];
 }

@@ -118,9 +118,60 @@ typedef enum {
     WF_SQL_WEBHOOK_SECRETS,
     WF_SQL_INTAKE,
 
-    WF_SQL_COUNT
+    WF_SQL_CORE_END,
+
+    /* Each further area has its own file, wf_sql_<area>.c, and its statements have numbers of their own. */
+    WF_SQL_AREA_COMPANIES = 1 << 8,
+    WF_SQL_COMPANY_EXISTS,
+    WF_SQL_COMPANY_PAGE_NEWEST,
+    WF_SQL_COMPANY_PAGE_OLDEST,
+    WF_SQL_COMPANY_PAGE_SLUG,
+
+    WF_SQL_AREA_PEOPLE = 2 << 8,
+
+    WF_SQL_AREA_ACCOUNTS = 3 << 8,
+
+    WF_SQL_AREA_FLOWS = 4 << 8,
+
+    WF_SQL_AREA_AUDIT = 5 << 8,
+
+    WF_SQL_AREA_SETTINGS = 6 << 8,
+
+    WF_SQL_AREA_END
 } wf_sql_id_t;
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id);
+
+/* ---- the files of the areas ------------------------------------------------------------------ */
+
+#define WF_SQL_AT(id) [(id) & 0xff]
+
+extern const wf_pg_stmt_t wf_sql_companies[];
+
+/* ---- one page of a list (wf_list.h) ----------------------------------------------------------- */
+
+/* $1 company (NULL: the platform's lists), $2 rows, $3 and $4 where the page begins, $5… filters. Rows: the
+ * record as JSON, its sort key, its id. `where` is a condition, or "true". What is compared with a missing
+ * cursor lies beyond every key, so that one index scan serves the first page and all others. */
+#define WF_SQL_PAGE(doc, from, where, key_text, key, id, compare, direction) \
+    "select (" doc ")::text, " key_text ", " id "::text from " from          \
+    " where " where " and (" key ", " id ") " compare                        \
+    " order by " key " " direction ", " id " " direction " limit $2::int"
+#define WF_SQL_PAGE_NEWEST(doc, from, where, time, id)                             \
+    WF_SQL_PAGE(doc, from, where, "wflows.time_us(" time ")::text", time, id,      \
+                "< (coalesce(wflows.us_time($3::bigint), 'infinity'),"             \
+                " coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))",    \
+                "desc")
+#define WF_SQL_PAGE_OLDEST(doc, from, where, time, id)                             \
+    WF_SQL_PAGE(doc, from, where, "wflows.time_us(" time ")::text", time, id,      \
+                "> (coalesce(wflows.us_time($3::bigint), '-infinity'),"            \
+                " coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))",    \
+                "asc")
+/* By a text that is never empty. */
+#define WF_SQL_PAGE_TEXT(doc, from, where, column, id)                             \
+    WF_SQL_PAGE(doc, from, where, column, column, id,                              \
+                "> (coalesce($3::text, ''),"                                       \
+                " coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))",    \
+                "asc")
 
 #endif

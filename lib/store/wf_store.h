@@ -27,13 +27,18 @@ typedef struct {
 
 const struct wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool);
 
-/* Who changes something, for the audit row. */
+/* Who changes something, for the audit row, and what they have seen of it. */
 typedef struct {
     const char *actor;   /* "wflowsctl:root", "user:<id>", "job:expiry" */
     const char *user_id; /* NULL: none */
     const char *ip_address;
     const char *user_agent;
+    const char *if_match; /* an If-Match header: wf_version_tag in quotes, a list of them, or "*"; NULL: any */
 } wf_actor_t;
+
+/* A record's version for ETag and If-Match, of its id and "updated_at". What is only counted (usage) is no
+ * part of it. NULL: the document has none. */
+const char *wf_version_tag(apr_pool_t *pool, const wf_json_t *doc);
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
@@ -89,6 +94,9 @@ wf_status_t wf_company_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *
 /* By slug or id. WF_ENOTFOUND. */
 wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
                             const char *slug_or_id) WF_MUST_CHECK;
+/* WF_ENOTFOUND unless there is a company of this id, whatever its status. */
+wf_status_t wf_company_check(wf_ctx_t *ctx, const wf_store_t *store,
+                             const char *company_id) WF_MUST_CHECK;
 /* Changes the members that are present in `change` (name, display_name, email, phone, status,
  * subscription_plan, max_*, settings (merged, RFC 7396), suspension_reason). Unknown ones: EINVALID. */
 wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,

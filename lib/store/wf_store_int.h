@@ -60,6 +60,9 @@ wf_status_t wf_change_exec(wf_ctx_t *ctx, wf_pg_result_t **out, wf_change_t *cha
 /* The same where one row with JSON in its first column comes back; WF_ENOTFOUND for none. */
 wf_status_t wf_change_exec_json(wf_ctx_t *ctx, wf_json_t **doc, wf_change_t *change, wf_sql_id_t id,
                                 const wf_pg_param_t *params) WF_MUST_CHECK;
+/* WF_ESTALE where the actor's If-Match is of another version than `old_doc`: before anything is changed. */
+wf_status_t wf_change_expect(wf_ctx_t *ctx, const wf_change_t *change,
+                             const wf_json_t *old_doc) WF_MUST_CHECK;
 /* The audit row: members that differ between the two (either may be NULL). Writes none where
  * nothing differs. `type` is the first word of `action`. */
 wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *action,
@@ -86,6 +89,7 @@ typedef enum {
     WF_FIELD_FORM,   /* text that `is` accepts */
     WF_FIELD_WORD,   /* one of the words in `expected` */
     WF_FIELD_INT,    /* min to max */
+    WF_FIELD_BOOL,
     WF_FIELD_OBJECT, /* of at most max bytes of text */
     WF_FIELD_LIST,   /* min to max texts, each one that `is` accepts */
     WF_FIELD_SECRET  /* min to max bytes */
@@ -106,8 +110,8 @@ typedef struct {
         *expected; /* FORM: what `is` wants, in words; WORD: the words, separated by spaces */
 } wf_field_t;
 
-/* Every problem at once in the public text ("slug: …; name: …"): unknown members, missing ones
- * (when `making`), wrong types, lengths and forms. */
+/* Every problem at once, as faults and in the public text ("slug: …; name: …"): unknown members, missing
+ * ones (when `making`), wrong types, lengths and forms. What the caller found wrong before counts too. */
 wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
                             const wf_json_t *object, int making) WF_MUST_CHECK;
 /* RFC 7396: a new value; shares what it can with `target` and `patch`. */
@@ -120,6 +124,7 @@ wf_status_t wf_fields_row(wf_ctx_t *ctx, wf_json_t **row, const wf_field_t *fiel
 wf_status_t wf_fields_object(wf_ctx_t *ctx, wf_json_t **out, const char *name,
                              const char *text) WF_MUST_CHECK;
 
+int wf_form_is_word(const char *text, const char *words); /* words between single spaces */
 int wf_form_is_meta_id(const char *text); /* 5 to 20 digits */
 int wf_form_is_phone(const char *text);
 int wf_form_is_email(const char *text);

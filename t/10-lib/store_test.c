@@ -25,7 +25,7 @@ START_TEST(the_platforms_own_audit_rows_have_the_nil_company)
 {
     static const wf_audit_t row = {NULL, "platform.tested", "platform",  NULL,
                                    NULL, "{\"a\": 1}",      "{\"b\": 2}"};
-    const wf_actor_t actor = {"user:x", "00000000-0000-7000-8000-00000000abcd", NULL, NULL};
+    const wf_actor_t actor = {.actor = "user:x", .user_id = "00000000-0000-7000-8000-00000000abcd"};
     wf_pg_conn_t *conn;
 
     test_ctx->request_id = "req-1";

@@ -20,7 +20,7 @@ static wf_test_server_t pg_server, redis_server;
 static wf_store_t store;
 static wf_pg_t *superuser;
 static wf_keyring_t *ring;
-static const wf_actor_t operator_root = {"wflowsctl:root", NULL, "127.0.0.1", "test/1"};
+static const wf_actor_t operator_root = {.actor = "wflowsctl:root", .ip_address = "127.0.0.1", .user_agent = "test/1"};
 
 /* Reports what the library said. */
 #define OK(call)                                                              \

@@ -1,0 +1,52 @@
+#include "wfa.h"
+#include "wfa_list_int.h"
+
+APLOG_USE_MODULE(wflows_admin);
+
+/* limit, cursor, sort (of a page), format (of an export), the end */
+#define NAMES_MAX (WF_LIST_FILTERS_MAX + 4)
+
+wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_list_t *list,
+                           int is_export)
+{
+    const char *names[NAMES_MAX + 1];
+    wf_status_t st;
+    int n = 0, i;
+
+    names[n++] = "sort";
+    names[n++] = is_export ? "format" : "limit";
+    if (!is_export) {
+        names[n++] = "cursor";
+    }
+    for (i = 0; list->filters && list->filters[i].name; i++) {
+        names[n++] = list->filters[i].name;
+    }
+    names[n] = NULL;
+    if ((st = wfa_query_check(call, names)) != WF_OK) {
+        return st;
+    }
+    *query = (wf_list_query_t){.sort = wfa_query(call, "sort")};
+    if (!is_export) {
+        query->limit = wfa_query(call, "limit");
+        query->cursor = wfa_query(call, "cursor");
+    }
+    for (i = 0; list->filters && list->filters[i].name; i++) {
+        query->filters[i] = wfa_query(call, list->filters[i].name);
+    }
+    return WF_OK;
+}
+
+const char *wfa_list_company(const wfa_call_t *call)
+{
+    return call->company_id ? call->company_id : call->who->company_id;
+}
+
+wf_status_t wfa_list(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *list)
+{
+    wf_list_query_t query;
+    wf_status_t st = wfa_list_query(call, &query, list, 0);
+
+    return st == WF_OK ? wf_list_page(call->ctx, &reply->text, &reply->len, call->service->store,
+                                      wfa_list_company(call), list, &query)
+                       : st;
+}
