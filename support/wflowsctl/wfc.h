@@ -99,6 +99,7 @@ extern const wfc_command_t wfc_key_commands[];
 extern const wfc_command_t wfc_master_key_commands[];
 extern const wfc_command_t wfc_migrate_commands[];
 extern const wfc_command_t wfc_outbox_commands[];
+extern const wfc_command_t wfc_routes_commands[];
 extern const wfc_command_t wfc_send_commands[];
 
 /* ---- configuration (wfc_conf.c) -------------------------------------------------------------- */

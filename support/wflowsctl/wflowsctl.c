@@ -6,13 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static const wfc_command_t *const command_tables[] = {wfc_migrate_commands,    wfc_doctor_commands,
-                                                      wfc_company_commands,    wfc_account_commands,
-                                                      wfc_key_commands,        wfc_flow_commands,
-                                                      wfc_master_key_commands, wfc_outbox_commands,
-                                                      wfc_audit_commands,
-                                                      wfc_send_commands,       wfc_help_commands,
-                                                      NULL};
+static const wfc_command_t *const command_tables[] = {
+    wfc_migrate_commands,
+    wfc_doctor_commands,
+    wfc_company_commands,
+    wfc_account_commands,
+    wfc_key_commands,
+    wfc_flow_commands,
+    wfc_audit_commands,
+    wfc_routes_commands,
+    wfc_master_key_commands,
+    wfc_outbox_commands,
+    wfc_send_commands,
+    wfc_help_commands,
+    NULL,
+};
 
 /* The name in the audit rows: who logged in, which survives sudo, else whom the process runs as. */
 static const char *actor_name(apr_pool_t *pool)

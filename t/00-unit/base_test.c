@@ -195,6 +195,45 @@ START_TEST(the_first_failure_is_kept_and_its_public_text_has_no_number)
 }
 END_TEST
 
+START_TEST(times_are_dates_or_rfc_3339_and_nothing_else)
+{
+    static const char *const bad[] = {"", "2026", "2026-3-1", "2026-02-29", "2026-13-01", "2026-00-10",
+                                      "2026-03-01T10:20:30", "2026-03-01T24:00:00Z", "2026-03-01T10:20Z",
+                                      "2026-03-01T10:20:30.Z", "2026-03-01T10:20:30+2:00", "2026-03-01 ",
+                                      "2026-03-01T10:20:30Zx", "1969-12-31", "x2026-03-01"};
+    apr_time_t t;
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert_msg(!wf_time_parse(&t, bad[i]), "%s", bad[i]);
+    }
+    ck_assert(wf_time_parse(&t, "1970-01-01") && t == 0);
+    ck_assert(wf_time_parse(&t, "2024-02-29") && t == apr_time_from_sec(1709164800));
+    ck_assert(wf_time_parse(&t, "2026-03-01T10:20:30Z") && t == apr_time_from_sec(1772360430));
+    ck_assert(wf_time_parse(&t, "2026-03-01T10:20:30.1234567Z") &&
+              t == apr_time_from_sec(1772360430) + 123456);
+    ck_assert(wf_time_parse(&t, "2026-03-01T07:20:30-03:00") && t == apr_time_from_sec(1772360430));
+}
+END_TEST
+
+START_TEST(faults_are_kept_one_by_one_and_told_together)
+{
+    int i;
+
+    ck_assert(!wf_has_faults(test_ctx));
+    wf_fault_add(test_ctx, "/slug", "%s expected", "a word");
+    wf_fault_add(test_ctx, "", "a member is not known");
+    ck_assert(wf_has_faults(test_ctx));
+    ck_assert_str_eq(wf_faults_text(test_ctx), "slug: a word expected; a member is not known");
+    for (i = 0; i < 2 * WF_FAULTS_MAX; i++) {
+        wf_fault_add(test_ctx, "/x", "y");
+    }
+    ck_assert_int_eq(test_ctx->err.faults->nelts, WF_FAULTS_MAX);
+    wf_ctx_clear(test_ctx);
+    ck_assert(!wf_has_faults(test_ctx));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -207,6 +246,8 @@ int main(void)
     tcase_add_test(tc, utf8_refuses_overlong_forms_surrogates_and_nul);
     tcase_add_test(tc, urls_that_parsers_could_read_differently_are_refused);
     tcase_add_test(tc, a_url_is_split_and_nothing_is_told_of_a_bad_one);
+    tcase_add_test(tc, times_are_dates_or_rfc_3339_and_nothing_else);
+    tcase_add_test(tc, faults_are_kept_one_by_one_and_told_together);
     tcase_add_test(tc, uuids_go_to_bytes_and_back_and_v7_sorts_by_time);
     tcase_add_test(tc, the_first_failure_is_kept_and_its_public_text_has_no_number);
     return wf_test_run(s);
