@@ -44,7 +44,7 @@ bad('mod_wflows_admin says which module it needs, and how to load it', '',
 bad('a body has an upper bound', 'WflowsAdminBodyMax 65M',
     "WflowsAdminBodyMax: '65M' is not allowed, use 1024 to 67108864 (e.g. WflowsAdminBodyMax 12M)");
 bad('a request has some time', 'WflowsAdminTimeout 500ms',
-    "WflowsAdminTimeout: '500ms' is not allowed, use 1s to 10m (e.g. WflowsAdminTimeout 30s)");
+    "WflowsAdminTimeout: '500ms' is not allowed, use 1s to 10min (e.g. WflowsAdminTimeout 30s)");
 good('a location may have its own', "<Location /api/v2/>\nWflowsAdminBodyMax 1M\nWflowsAdminTimeout 60s\nWflowsAdminCorsOrigin https://a.example\n</Location>");
 good('origins, several at once, with ports', 'WflowsAdminCorsOrigin https://manager.example.com http://127.0.0.1:3000');
 good('any origin', 'WflowsAdminCorsOrigin *');
