@@ -100,6 +100,19 @@ static const char *next_token(const char *pointer, char *out, size_t size, size_
     return pointer;
 }
 
+/* From the quote of a member's key to its value. */
+static wf_slice_t skip_key(scan_t *s)
+{
+    wf_slice_t key = {s->p, 0};
+
+    skip_string(s);
+    key.len = (size_t)(s->p - key.data);
+    skip_space(s);
+    s->p++; /* the colon */
+    skip_space(s);
+    return key;
+}
+
 static int enter_member(scan_t *s, const char *token, size_t token_len, const char **start)
 {
     scan_t found = {NULL, s->end};
@@ -107,15 +120,11 @@ static int enter_member(scan_t *s, const char *token, size_t token_len, const ch
 
     s->p++;
     for (skip_space(s); s->p < s->end && *s->p == '"'; skip_space(s)) {
-        const char *key = s->p;
-        skip_string(s);
-        size_t key_len = (size_t)(s->p - key);
-        skip_space(s);
-        s->p++; /* the colon */
-        skip_space(s);
-        if (key_is(key, key_len, token, token_len)) {
+        wf_slice_t key = skip_key(s);
+
+        if (key_is(key.data, key.len, token, token_len)) {
             found.p = s->p;
-            found_start = key;
+            found_start = key.data;
         }
         skip_value(s);
         skip_space(s);
@@ -268,13 +277,9 @@ static void walk(apr_pool_t *pool, scan_t *s, node_t *node, const char *start)
     } else if (bracket == '{') {
         s->p++;
         for (skip_space(s); s->p < s->end && *s->p == '"';) {
-            const char *key = s->p;
-            skip_string(s);
-            size_t key_len = (size_t)(s->p - key);
-            skip_space(s);
-            s->p++; /* the colon */
-            skip_space(s);
-            walk_or_skip(pool, s, child_by_key(pool, node, key, key_len), key);
+            wf_slice_t key = skip_key(s);
+
+            walk_or_skip(pool, s, child_by_key(pool, node, key.data, key.len), key.data);
         }
         s->p++;
     } else {
