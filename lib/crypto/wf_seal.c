@@ -25,18 +25,25 @@ int wf_sealed_split(wf_sealed_text_t *out, const char *prefix, const char *text)
     return 1;
 }
 
+/* The nonce stands in front of what is sealed. */
+static wf_gcm_params_t params_of(const unsigned char *sealed, const unsigned char key[32],
+                                 const char *aad)
+{
+    return (wf_gcm_params_t){.key = key,
+                             .key_len = 32,
+                             .iv = sealed,
+                             .iv_len = WF_SEALED_NONCE_LEN,
+                             .aad = aad,
+                             .aad_len = strlen(aad)};
+}
+
 wf_status_t wf_sealed_make(wf_ctx_t *ctx, const char **text, const char *prefix, const char *key_id,
                            const unsigned char key[32], const char *aad, const void *plain,
                            size_t len)
 {
     size_t sealed_len = WF_SEALED_NONCE_LEN + len + WF_GCM_TAG_LEN;
     unsigned char *sealed = apr_palloc(ctx->pool, sealed_len);
-    wf_gcm_params_t params = {.key = key,
-                              .key_len = 32,
-                              .iv = sealed,
-                              .iv_len = WF_SEALED_NONCE_LEN,
-                              .aad = aad,
-                              .aad_len = strlen(aad)};
+    wf_gcm_params_t params = params_of(sealed, key, aad);
     wf_status_t st;
 
     *text = NULL;
@@ -57,12 +64,7 @@ wf_status_t wf_sealed_open(wf_ctx_t *ctx, wf_secret_t *out, const wf_sealed_text
                            const unsigned char key[32], const char *aad)
 {
     unsigned char *sealed = apr_palloc(ctx->pool, WF_BASE64_MAX(text->base64.len));
-    wf_gcm_params_t params = {.key = key,
-                              .key_len = 32,
-                              .iv = sealed,
-                              .iv_len = WF_SEALED_NONCE_LEN,
-                              .aad = aad,
-                              .aad_len = strlen(aad)};
+    wf_gcm_params_t params = params_of(sealed, key, aad);
     size_t sealed_len, len;
     unsigned char *plain;
     wf_status_t st;
