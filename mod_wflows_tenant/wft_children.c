@@ -64,9 +64,7 @@ typedef enum {
         FIGURE_COUNT
 } figure_t;
 
-static const struct {
-    const char *name, *help;
-} helps[] = {
+static const wf_metric_help_t helps[] = {
     {"wflows_pool_connections", "Connections of all child processes."},
     {"wflows_pool_waiting", "Threads that wait for a connection."},
     {"wflows_pool_max", "Connections that may be open at once, over all child processes."},
@@ -181,18 +179,6 @@ void wft_child_slot_update(const wf_runtime_t *runtime)
 /* ---- Prometheus
  * --------------------------------------------------------------------------------------------- */
 
-static const char *help_of(const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(helps) / sizeof(helps[0]); i++) {
-        if (strcmp(helps[i].name, name) == 0) {
-            return helps[i].help;
-        }
-    }
-    return "";
-}
-
 static uint64_t sum_of(wft_children_t *children, figure_t figure)
 {
     uint64_t sum = atomic_load(&children->retired[figure]);
@@ -228,11 +214,8 @@ void wft_children_format(wf_buf_t *out, wft_children_t *children)
     for (i = 0; i < FIGURE_COUNT; i++) {
         const char *name = figures[i].name;
 
-        if (strcmp(name, last) != 0) {
-            wf_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help_of(name), name,
-                          figures[i].kind == GAUGE ? "gauge" : "counter");
-            last = name;
-        }
+        wf_metric_head(out, &last, name, figures[i].kind == GAUGE ? "gauge" : "counter", helps,
+                       sizeof(helps) / sizeof(helps[0]));
         wf_buf_printf(out, "%s{%s} %" APR_UINT64_T_FMT "\n", name, figures[i].labels,
                       sum_of(children, i));
     }

@@ -54,9 +54,7 @@ static const struct {
 #undef HISTOGRAM_ROW
 };
 
-static const struct {
-    const char *name, *help;
-} helps[] = {
+static const wf_metric_help_t helps[] = {
     {"wflows_crypto_failures_total", "Requests refused by the cryptography, by reason."},
     {"wflows_rsa_private_operations_total", "RSA private key operations."},
     {"wflows_cache_total", "Look-ups in Redis and in the table of parsed keys, by result."},
@@ -136,26 +134,28 @@ void wf_metrics_job(wf_metrics_t *m, wf_job_t job, int ok, int64_t rows, apr_tim
                           memory_order_relaxed);
 }
 
-static const char *help_of(const char *name)
+void wf_metric_head(wf_buf_t *out, const char **last, const char *name, const char *type,
+                    const wf_metric_help_t *table, size_t count)
 {
+    const char *help = "";
     size_t i;
 
-    for (i = 0; i < sizeof(helps) / sizeof(helps[0]); i++) {
-        if (strcmp(helps[i].name, name) == 0) {
-            return helps[i].help;
+    if (strcmp(name, *last) == 0) {
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            help = table[i].help;
         }
     }
-    return "";
+    wf_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    *last = name;
 }
 
-/* *last: the name whose HELP and TYPE were written before. */
 static void format_value(wf_buf_t *out, const char **last, const char *name, const char *labels,
                          const char *type, uint64_t value)
 {
-    if (strcmp(name, *last) != 0) {
-        wf_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help_of(name), name, type);
-        *last = name;
-    }
+    wf_metric_head(out, last, name, type, helps, sizeof(helps) / sizeof(helps[0]));
     wf_buf_printf(out, "%s%s%s%s %" APR_UINT64_T_FMT "\n", name, *labels ? "{" : "", labels,
                   *labels ? "}" : "", value);
 }

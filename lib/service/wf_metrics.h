@@ -187,5 +187,11 @@ const char *wf_job_name(wf_job_t job);
 void wf_metrics_job(wf_metrics_t *m, wf_job_t job, int ok, int64_t rows, apr_time_t now);
 /* Prometheus text format 0.0.4 of the whole block, HELP and TYPE lines included. */
 void wf_metrics_format(wf_buf_t *out, const wf_metrics_t *m);
+/* HELP and TYPE of a name, once: *last (first "") is the name that was written before. */
+typedef struct {
+    const char *name, *help;
+} wf_metric_help_t;
+void wf_metric_head(wf_buf_t *out, const char **last, const char *name, const char *type,
+                    const wf_metric_help_t *table, size_t count);
 
 #endif
