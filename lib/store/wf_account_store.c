@@ -186,12 +186,8 @@ wf_status_t wf_account_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *
                             const char *company_id)
 {
     const wf_pg_param_t params[] = {company_id};
-    wf_pg_result_t *res;
-    wf_status_t st;
 
-    *array = NULL;
-    st = wf_store_query(ctx, &res, store, company_id, WF_SQL_ACCOUNT_LIST, params);
-    return st == WF_OK ? wf_store_json(ctx, array, res, 0, 0) : st;
+    return wf_store_document(ctx, array, store, company_id, WF_SQL_ACCOUNT_LIST, params);
 }
 
 wf_status_t wf_account_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,

@@ -35,9 +35,6 @@ wf_status_t wf_audit_recent(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *
     const wf_pg_param_t params[] = {
         company_id, action,
         apr_psprintf(ctx->pool, "%d", limit < 1 || limit > RECENT_MAX ? RECENT_MAX : limit)};
-    wf_pg_result_t *res;
-    wf_status_t st = wf_store_query_platform(ctx, &res, store, WF_SQL_AUDIT_RECENT, params);
 
-    *array = NULL;
-    return st == WF_OK ? wf_store_json(ctx, array, res, 0, 0) : st;
+    return wf_store_document_platform(ctx, array, store, WF_SQL_AUDIT_RECENT, params);
 }

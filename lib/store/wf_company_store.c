@@ -151,15 +151,12 @@ wf_status_t wf_company_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *
 {
     const wf_pg_param_t params[] = {
         after, apr_psprintf(ctx->pool, "%d", limit < 1 || limit > LIST_MAX ? LIST_MAX : limit)};
-    wf_pg_result_t *res;
-    wf_status_t st;
 
     *array = NULL;
     if (after && !wf_uuid_is(after)) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0282) "after: a company's id expected");
     }
-    st = wf_store_query_platform(ctx, &res, store, WF_SQL_COMPANY_LIST, params);
-    return st == WF_OK ? wf_store_json(ctx, array, res, 0, 0) : st;
+    return wf_store_document_platform(ctx, array, store, WF_SQL_COMPANY_LIST, params);
 }
 
 wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,

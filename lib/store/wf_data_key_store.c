@@ -157,10 +157,5 @@ wf_status_t wf_data_keys_rewrap(wf_ctx_t *ctx, int *done, int *left, const wf_st
 
 wf_status_t wf_data_keys_usage(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store)
 {
-    wf_pg_result_t *res;
-    wf_status_t st;
-
-    *out = NULL;
-    st = wf_store_query_platform(ctx, &res, store, WF_SQL_DATA_KEY_USAGE, NULL);
-    return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
+    return wf_store_document_platform(ctx, out, store, WF_SQL_DATA_KEY_USAGE, NULL);
 }

@@ -186,12 +186,8 @@ wf_status_t wf_media_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *st
                           const char *company_id, int limit)
 {
     const wf_pg_param_t params[] = {company_id, apr_itoa(ctx->pool, limit)};
-    wf_pg_result_t *res;
-    wf_status_t st;
 
-    *array = NULL;
-    st = wf_store_query(ctx, &res, store, company_id, WF_SQL_MEDIA_LIST, params);
-    return st == WF_OK ? wf_store_json(ctx, array, res, 0, 0) : st;
+    return wf_store_document(ctx, array, store, company_id, WF_SQL_MEDIA_LIST, params);
 }
 
 /* ---- changing

@@ -14,14 +14,10 @@ wf_status_t wf_outbox_summary(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t
                               const char *company_id, const char *consumer)
 {
     const wf_pg_param_t params[] = {wf_store_uuid(company_id), consumer};
-    wf_pg_result_t *res;
-    wf_status_t st;
 
-    *array = NULL;
-    st = company_id
-             ? wf_store_query(ctx, &res, store, company_id, WF_SQL_OUTBOX_SUMMARY, params)
-             : wf_store_query_platform(ctx, &res, store, WF_SQL_OUTBOX_SUMMARY, params);
-    return st == WF_OK ? wf_store_json(ctx, array, res, 0, 0) : st;
+    return company_id
+               ? wf_store_document(ctx, array, store, company_id, WF_SQL_OUTBOX_SUMMARY, params)
+               : wf_store_document_platform(ctx, array, store, WF_SQL_OUTBOX_SUMMARY, params);
 }
 
 /* The receiver may have answered anything: text becomes text, the rest stays base64. */

@@ -102,6 +102,28 @@ wf_status_t wf_store_json(wf_ctx_t *ctx, wf_json_t **out, const wf_pg_result_t *
     return wf_json_parse(ctx, out, text, wf_pg_cell_len(res, row, column), RECORD_DEPTH);
 }
 
+wf_status_t wf_store_document(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                              const char *company_id, wf_sql_id_t id, const wf_pg_param_t *params)
+{
+    wf_pg_result_t *res;
+    wf_status_t st;
+
+    *out = NULL;
+    st = wf_store_query(ctx, &res, store, company_id, id, params);
+    return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
+}
+
+wf_status_t wf_store_document_platform(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                                       wf_sql_id_t id, const wf_pg_param_t *params)
+{
+    wf_pg_result_t *res;
+    wf_status_t st;
+
+    *out = NULL;
+    st = wf_store_query_platform(ctx, &res, store, id, params);
+    return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
+}
+
 int64_t wf_store_int(const wf_pg_result_t *res, int row, int column)
 {
     int64_t n;

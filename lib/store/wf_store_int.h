@@ -21,6 +21,12 @@ wf_status_t wf_store_query_platform(wf_ctx_t *ctx, wf_pg_result_t **out, const w
 /* A cell that holds JSON. */
 wf_status_t wf_store_json(wf_ctx_t *ctx, wf_json_t **out, const wf_pg_result_t *res, int row,
                           int column) WF_MUST_CHECK;
+/* A statement, as the company or as wflows_platform, whose only cell is a JSON document. */
+wf_status_t wf_store_document(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                              const char *company_id, wf_sql_id_t id,
+                              const wf_pg_param_t *params) WF_MUST_CHECK;
+wf_status_t wf_store_document_platform(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                                       wf_sql_id_t id, const wf_pg_param_t *params) WF_MUST_CHECK;
 int64_t wf_store_int(const wf_pg_result_t *res, int row, int column);
 /* `text` if it is a UUID, else NULL: a look-up by "id or name" asks for both in one statement. */
 const char *wf_store_uuid(const char *text);
