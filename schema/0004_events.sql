@@ -45,13 +45,13 @@ create table wflows.outbox (
     last_error text,
     created_at timestamptz not null default now(),
     done_at timestamptz, -- or given up
-    primary key (company_id, id),
     constraint outbox_idempotency_key_key unique (company_id, consumer, idempotency_key),
     constraint outbox_consumer_check check (consumer ~ '^[a-z][a-z0-9_-]{0,31}$'),
     constraint outbox_event_type_check check (event_type ~ '^[a-z0-9_.-]{1,64}$'),
     constraint outbox_idempotency_key_check check (char_length(idempotency_key) between 1 and 512),
     constraint outbox_status_check check (status in ('pending', 'leased', 'done', 'dead')),
-    constraint outbox_lease_check check ((status = 'leased') = (lease_until is not null)),
+    constraint outbox_lease_check check ((status = 'leased') = (lease_until is not null)
+                                        and (status = 'leased') = (lease_owner is not null)),
     constraint outbox_attempts_check check (attempts >= attempts_before and attempts_before >= 0)
 ) with (
     -- Every row dies twice on its way to 'done', and the dead ones lie where claims look.
@@ -59,6 +59,9 @@ create table wflows.outbox (
     autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05,
     autovacuum_vacuum_cost_delay = 0
 );
+-- After the other constraint: between indexes that seem equal, as all do in an empty table, the planner takes the one
+-- made last, and a connection looks rows up (for their foreign key too) with what it took for as long as it lives.
+alter table wflows.outbox add constraint outbox_pkey primary key (company_id, id);
 create index outbox_due on wflows.outbox (consumer, company_id, endpoint, next_attempt_at)
     where status = 'pending' and due;
 create index outbox_waiting on wflows.outbox (consumer, next_attempt_at)

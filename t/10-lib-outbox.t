@@ -23,17 +23,21 @@ $pg->start;
 my $main = $$;
 END { if ($$ == $main) { my $status = $?; $pg->stop if $pg; $? = $status } }
 
-{
-    my $root = $pg->dbh('postgres', 'super', 'postgres');
-    $root->do("create role wf_owner login createrole password 'owner'");
-    $root->do('create database wf owner wf_owner');
-    my $owner = $pg->dbh('wf_owner', 'owner', 'wf');
+$pg->dbh('postgres', 'super', 'postgres')->do("create role wf_owner login createrole password 'owner'");
+
+# A new database, entered as its superuser.
+sub database {
+    my ($name) = @_;
+    $pg->dbh('postgres', 'super', 'postgres')->do("create database $name owner wf_owner");
+    my $owner = $pg->dbh('wf_owner', 'owner', $name);
     local $SIG{__WARN__} = sub { };
     $owner->do(read_file($_)) for sort glob("$src/schema/*.sql");
+    return $pg->dbh('postgres', 'super', $name);
 }
-my $root = $pg->dbh('postgres', 'super', 'wf');
+
+my $root = database('wf');
 $root->do("alter role wflows_app password 'app'");
-sub app { return $pg->dbh('wflows_app', 'app', 'wf') }
+sub app { return $pg->dbh('wflows_app', 'app', $_[0] // 'wf') }
 my $app = app();
 
 # ---- helpers ----------------------------------------------------------------------------------------------
@@ -195,10 +199,43 @@ is($root->selectrow_array(q{select count(*) from wflows.outbox where status = 'd
 is($root->selectrow_array('select count(*) from wflows.outbox_attempts'), 600, 'and each row once');
 
 is_deeply([$app->selectrow_array(q{select depth from wflows.outbox_depth('callback')})], [0], 'nothing is left');
+
 put(1, 3);
 $root->do(q{update wflows.outbox set next_attempt_at = now() - interval '40 seconds' where status = 'pending'});
 my ($depth, $age) = $app->selectrow_array(q{select depth, extract(epoch from now()) - oldest_due_us / 1e6 from wflows.outbox_depth('callback')});
 is($depth, 3, 'the depth is known');
 ok($age > 39 && $age < 60, 'and how late we are');
+
+# ---- plans ------------------------------------------------------------------------------------------------------
+
+# A connection's plans are made while the tables are empty, and nobody has analyzed them: they must do for full ones.
+# Counted are pages, of everything that a statement's functions do.
+$root = database('fresh');
+my $fresh = app('fresh');
+sub pages {
+    my ($sql, @values) = @_;
+    my $plan = $fresh->selectcol_arrayref("explain (analyze, buffers, timing off) $sql", undef, @values);
+    my ($line) = grep { /Buffers:/ } @$plan;
+    my $n = 0;
+    $n += $1 while $line =~ /(?:hit|read)=(\d+)/g;
+    return $n;
+}
+sub claim_and_finish {
+    my ($lease) = @_;
+    my $claim = pages(q{select * from wflows.outbox_claim('callback', ?, 60000, 8, 8, ?, ?, '{}')}, $lease, $nil, $nil);
+    my $ids = $root->selectcol_arrayref('select id from wflows.outbox where lease_owner = ?', undef, $lease);
+    is(scalar @$ids, 8, "$lease: 8 rows are claimed");
+    my $finish = pages('select wflows.outbox_finish(?::text[])',
+        [map { (uuid(1), $_, $lease, 'done', undef, '1700000000000000', 1, 200, undef, undef) } @$ids]);
+    return ($claim, $finish);
+}
+company(1);
+put(1, 64);
+claim_and_finish("warm-$_") for 1 .. 7; # a connection's first reads are of catalogues
+my @few = claim_and_finish('few');
+$root->do(q{insert into wflows.outbox (company_id, id, consumer, account_id, event_type, payload, idempotency_key)
+    select ?, gen_random_uuid(), 'callback', ?, 'flow_completed', '{}', 'p' || n from generate_series(1, 5000) n}, undef, uuid(1), uuid(1));
+my @full = claim_and_finish('full');
+cmp_ok($full[$_], '<', 2 * $few[$_], (qw(claim finish))[$_] . ": 8 of 5000 rows take hardly more pages ($full[$_]) than 8 of 8 ($few[$_])") for 0, 1;
 
 done_testing;

@@ -10,8 +10,8 @@
 /* Results are written together: so many, or when the first of them has waited so long. */
 #define GROUP_MAX 128
 #define GROUP_WAIT apr_time_from_msec(4)
-/* While there is work, a claim comes soon even if its notification was held back; between two that were
- * notified a little time passes, so that they find more than one row. */
+/* While there is work, a claim comes soon even if its notification was held back; between two that have a
+ * reason a little time passes, so that they find more than one row. */
 #define CLAIM_SOON apr_time_from_msec(20)
 #define CLAIM_GAP apr_time_from_msec(5)
 #define CLAIM_IDLE apr_time_from_sec(1)
@@ -116,6 +116,23 @@ static void start_job(wf_ctx_t *ctx, wf_deliver_t *d, wf_deliver_job_t *job)
 
 /* ---- claiming --------------------------------------------------------------------------- */
 
+/* There is a reason to think that a claim would bring something. */
+static void claim_soon(wf_deliver_t *d)
+{
+    if (d->claim_at > d->claimed_at + CLAIM_GAP) {
+        d->claim_at = d->claimed_at + CLAIM_GAP;
+    }
+}
+
+/* A claim brings few of each endpoint, that nobody is kept waiting by a long queue of another's. The rest of
+ * the queue comes as soon as the receiver can take it. */
+static void go_on_with(wf_deliver_t *d, const wf_deliver_endpoint_t *endpoint)
+{
+    if (endpoint->has_more && !wf_deliver_endpoint_is_busy(endpoint)) {
+        claim_soon(d);
+    }
+}
+
 static void give_back(wf_ctx_t *ctx, const wf_deliver_t *d, const wf_outbox_row_t *const *rows,
                       int count)
 {
@@ -128,12 +145,15 @@ static void start_rows(wf_ctx_t *ctx, wf_deliver_t *d, wf_deliver_batch_t *batch
                        const wf_outbox_row_t *rows, int count)
 {
     const wf_outbox_row_t **back = apr_palloc(ctx->pool, (size_t)(count + 1) * sizeof(*back));
-    int i, back_count = 0;
+    wf_deliver_endpoint_t *endpoint = NULL, *before = NULL;
+    int i, back_count = 0, of_endpoint = 0;
 
-    for (i = 0; i < count; i++) {
-        wf_deliver_endpoint_t *endpoint = wf_deliver_endpoint_of(&d->endpoints, &rows[i]);
+    for (i = 0; i < count; i++, before = endpoint) {
         wf_deliver_job_t *job;
 
+        endpoint = wf_deliver_endpoint_of(&d->endpoints, &rows[i]);
+        of_endpoint = endpoint == before ? of_endpoint + 1 : 1; /* they come beside each other */
+        endpoint->has_more = of_endpoint == WF_DELIVER_CLAIM_EACH;
         if (!wf_deliver_endpoint_has_room(endpoint)) {
             back[back_count++] = &rows[i];
             continue;
@@ -141,6 +161,7 @@ static void start_rows(wf_ctx_t *ctx, wf_deliver_t *d, wf_deliver_batch_t *batch
         job = wf_deliver_job_make(ctx, batch, &rows[i]);
         job->endpoint = endpoint;
         start_job(ctx, d, job);
+        go_on_with(d, endpoint);
     }
     give_back(ctx, d, back, back_count);
 }
@@ -295,6 +316,7 @@ static void take_done(wf_ctx_t *ctx, wf_deliver_t *d)
         job->endpoint->in_flight--;
         wf_deliver_job_conclude(job, done.status, &done.reply);
         tell_endpoint(ctx, job, done.status);
+        go_on_with(d, job->endpoint);
         put_done(d, job);
     }
 }
@@ -304,9 +326,7 @@ static void hear(wf_ctx_t *ctx, wf_deliver_t *d, apr_time_t now)
     if (wf_pg_listener_heard(d->listener)) {
         /* More may be stored in the moment for which notifications are held back. */
         d->busy_until = now + BUSY_FOR;
-        if (d->claim_at > d->claimed_at + CLAIM_GAP) {
-            d->claim_at = d->claimed_at + CLAIM_GAP;
-        }
+        claim_soon(d);
     }
     if (wf_pg_listener_fd(d->listener) < 0 && now >= d->listen_at) {
         d->listen_at = now + LISTEN_RETRY;

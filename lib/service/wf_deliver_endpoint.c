@@ -4,9 +4,10 @@
 #include <string.h>
 
 #define NIL_UUID "00000000-0000-0000-0000-000000000000"
-#define IN_FLIGHT_PROVEN 32
-/* A receiver that nobody knows yet may hang: it gets few, until one has arrived. */
-#define IN_FLIGHT_NEW WF_DELIVER_CLAIM_EACH
+/* A receiver that nobody knows yet may hang: it gets few, and more with each that arrives. One that takes 100 ms
+ * for each needs 50 at a time to keep up with 500 a second. */
+#define WINDOW_NEW WF_DELIVER_CLAIM_EACH
+#define WINDOW_MAX 64
 #define FAILURES_CLOSE 5
 #define REST_MIN apr_time_from_sec(5)
 #define REST_MAX apr_time_from_sec(60)
@@ -44,6 +45,7 @@ wf_deliver_endpoint_t *wf_deliver_endpoint_of(wf_deliver_endpoints_t *endpoints,
             abort(); /* as every pool does */
         }
         memcpy(endpoint->key, key, sizeof(key));
+        endpoint->window = WINDOW_NEW;
         apr_hash_set(endpoints->all, endpoint->key, APR_HASH_KEY_STRING, endpoint);
     }
     return endpoint;
@@ -54,19 +56,26 @@ int wf_deliver_endpoint_has_room(const wf_deliver_endpoint_t *e)
     if (e->closed_until) {
         return e->in_flight == 0 && wf_monotonic() >= e->closed_until;
     }
-    return e->in_flight < (e->is_proven ? IN_FLIGHT_PROVEN : IN_FLIGHT_NEW);
+    return e->in_flight < e->window;
+}
+
+/* Room for one is not enough where a claim brings several; a probe is one. */
+int wf_deliver_endpoint_is_busy(const wf_deliver_endpoint_t *e)
+{
+    return !wf_deliver_endpoint_has_room(e) ||
+           (!e->closed_until && e->in_flight > e->window - WF_DELIVER_CLAIM_EACH);
 }
 
 int wf_deliver_endpoint_tell(wf_deliver_endpoint_t *e, int arrived)
 {
     if (arrived) {
-        e->is_proven = 1;
+        e->window += e->window < WINDOW_MAX;
         e->failures = 0;
         e->rest = 0;
         e->closed_until = 0;
         return 0;
     }
-    e->is_proven = 0;
+    e->window = WINDOW_NEW;
     if (++e->failures < FAILURES_CLOSE) {
         return 0;
     }
@@ -89,10 +98,7 @@ int wf_deliver_endpoints_busy(const char *const **keys, wf_deliver_endpoints_t *
     for (i = apr_hash_first(pool, endpoints->all); i; i = apr_hash_next(i)) {
         const wf_deliver_endpoint_t *e = apr_hash_this_val(i);
 
-        /* Room for one is not enough where a claim brings several; a probe is one. */
-        if (!wf_deliver_endpoint_has_room(e) ||
-            (!e->closed_until && e->in_flight > (e->is_proven ? IN_FLIGHT_PROVEN : IN_FLIGHT_NEW) -
-                                                    WF_DELIVER_CLAIM_EACH)) {
+        if (wf_deliver_endpoint_is_busy(e)) {
             out[count++] = e->key;
         }
     }

@@ -14,8 +14,9 @@
 typedef struct {
     char key[2 * WF_UUID_LEN + 2]; /* "company/account" */
     int in_flight;
-    int is_proven; /* has answered: may have more at a time */
-    int failures;  /* in a row */
+    int window;   /* so many at a time: grows with each that arrives */
+    int has_more; /* the last claim brought as many as one may bring: there may be others */
+    int failures; /* in a row */
     apr_interval_time_t rest;
     apr_time_t closed_until; /* monotonic; 0: open. Then one at a time, until one arrives */
 } wf_deliver_endpoint_t;
@@ -33,6 +34,8 @@ wf_deliver_endpoint_t *wf_deliver_endpoint_of(wf_deliver_endpoints_t *endpoints,
                                               const wf_outbox_row_t *row);
 /* 1: one more may be sent to it now. */
 int wf_deliver_endpoint_has_room(const wf_deliver_endpoint_t *endpoint);
+/* 1: a claim shall pass it by. */
+int wf_deliver_endpoint_is_busy(const wf_deliver_endpoint_t *endpoint);
 /* After an attempt. 1: it has just been closed for a while. */
 int wf_deliver_endpoint_tell(wf_deliver_endpoint_t *endpoint, int arrived);
 /* Keys of those that a claim shall pass by, in `pool`. */
