@@ -246,12 +246,13 @@ sub remove_rows {
     return;
 }
 
-# `count` claims, each taken back: what one takes, in milliseconds.
+# `count` claims, each taken back: what one takes, in milliseconds, and the pages that it reads.
 sub claim_times {
     my ($self, $count) = @_;
     my $dbh = $self->_worker_dbh;
-    my $claim = $dbh->prepare(q{SELECT count(id) FROM wflows.outbox_claim(?, 'bench', 60000, ?, ?,
-        '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', '{}')});
+    my $sql = q{SELECT count(id) FROM wflows.outbox_claim(?, 'bench', 60000, ?, ?,
+        '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', '{}')};
+    my $claim = $dbh->prepare($sql);
     my @took;
     for my $turn (-5 .. $count - 1) { # a worker's plans are made too
         $dbh->begin_work;
@@ -264,7 +265,13 @@ sub claim_times {
         my $want = COMPANIES * CLAIM_EACH;
         die "bench/run: a claim brought $rows rows and not $want\n" unless $rows == $want;
     }
-    return _figures(@took);
+    $dbh->begin_work;
+    my $plan = $dbh->selectcol_arrayref("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) $sql", undef, CLAIM_CONSUMER, CLAIM_MAX, CLAIM_EACH);
+    $dbh->rollback;
+    my ($pages) = grep { /Buffers:/ } @$plan;
+    my $sum = 0;
+    $sum += $1 while $pages =~ /(?:hit|read)=(\d+)/g;
+    return { %{ _figures(@took) }, pages => $sum };
 }
 
 # ---- end ---------------------------------------------------------------------------------------------------------------
