@@ -77,6 +77,10 @@ sub create_database {
     return $self;
 }
 
+# What tokens of the API are signed with (Wflows::Api makes them).
+use constant JWT_KID => 't1';
+sub jwt_secret { my ($self) = @_; return $self->secret('jwt-' . JWT_KID, 32) }
+
 # Server directives, and what only wflowsctl gets.
 sub write_conf {
     my ($self) = @_;
@@ -100,7 +104,9 @@ WflowsRedis file:$dir/secrets/redis-url
 WflowsKey k1 file:$master
 CONF
     write_file("$dir/ctl.conf", "Include $dir/httpd/wflows.conf\nWflowsDBOwner file:$dir/secrets/db-owner\n", 0600);
-    $self->httpd->{global} = "Include $dir/httpd/wflows.conf";
+    $self->jwt_secret;
+    $self->httpd->{global} = join("\n", "Include $dir/httpd/wflows.conf", '<IfDirective WflowsAuthJwtKey>',
+        'WflowsAuthJwtKey ' . JWT_KID . " file:$dir/secrets/jwt-" . JWT_KID, '</IfDirective>');
     return $self;
 }
 
