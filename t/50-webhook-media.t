@@ -178,6 +178,8 @@ is(count('media where id = ?', $young), 1, 'the younger one stays');
 is(stored_file($stack, "$dir/media", $acme->{id}, $young), $pictures[1], 'and opens');
 is(count(q{outbox where consumer = 'media' and status = 'pending'}), 0, 'what waited to be fetched does not any more');
 
+is($stack->ctl_raw(['media', 'get', $young, '--company', 'acme'])->{out}, $pictures[1], 'for an operator, too');
+
 $stack->{known_secrets} = { %{ $stack->{known_secrets} }, %secret, 'access token' => $token, callbacks => $secret_of_callbacks };
 errlog_ok($stack, expect => ['WF0541'], ignore => [qr/WF0443.*not JSON/]);
 $stack->httpd->stop;

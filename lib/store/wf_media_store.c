@@ -82,6 +82,9 @@ enum {
     STATUS,
     SHA256,
     MIME_TYPE,
+    FILE_NAME,
+    SIZE,
+    REASON,
     REFERENCE,
     FILE_KEY,
     ACCESS_TOKEN,
@@ -168,6 +171,9 @@ wf_status_t wf_media_load(wf_ctx_t *ctx, wf_media_t **out, const wf_store_t *sto
     media->status = wf_pg_cell(res, 0, STATUS);
     media->sha256 = wf_pg_cell(res, 0, SHA256);
     media->mime_type = wf_pg_cell(res, 0, MIME_TYPE);
+    media->file_name = wf_pg_cell(res, 0, FILE_NAME);
+    media->size = wf_store_int(res, 0, SIZE);
+    media->reason = wf_pg_cell(res, 0, REASON);
     media->ref.media_id = wf_pg_cell(res, 0, MEDIA_ID);
     media->ref.source = strcmp(wf_pg_cell(res, 0, SOURCE), sources[WF_MEDIA_FROM_GRAPH]) == 0
                             ? WF_MEDIA_FROM_GRAPH
@@ -183,11 +189,58 @@ wf_status_t wf_media_load(wf_ctx_t *ctx, wf_media_t **out, const wf_store_t *sto
 }
 
 wf_status_t wf_media_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
-                          const char *company_id, int limit)
+                          const char *company_id, const wf_media_filter_t *filter)
 {
-    const wf_pg_param_t params[] = {company_id, apr_itoa(ctx->pool, limit)};
+    const wf_pg_param_t params[] = {company_id, filter->session_id, filter->response_id,
+                                    filter->status, apr_itoa(ctx->pool, filter->limit)};
 
     return wf_store_document(ctx, array, store, company_id, WF_SQL_MEDIA_LIST, params);
+}
+
+/* ---- somebody reads it
+ * ------------------------------------------------------------------------- */
+
+static wf_status_t audit_read(wf_ctx_t *ctx, const wf_store_t *store, const wf_media_t *media,
+                              const wf_actor_t *actor)
+{
+    const wf_audit_t row = {.company_id = media->company_id,
+                            .action = "media.read",
+                            .resource_type = "media",
+                            .resource_id = media->id};
+    wf_pg_conn_t *conn;
+    wf_status_t st = wf_pg_acquire(ctx, &conn, store->pg);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    if ((st = wf_pg_begin(ctx, conn, media->company_id)) == WF_OK &&
+        (st = wf_audit_add(ctx, conn, &row, actor)) == WF_OK) {
+        st = wf_pg_commit(ctx, conn);
+    }
+    wf_pg_release(store->pg, conn);
+    return st;
+}
+
+wf_status_t wf_media_open(wf_ctx_t *ctx, wf_media_t **out, const wf_store_t *store,
+                          const wf_keyring_t *ring, const char *company_id, const char *which,
+                          const wf_actor_t *actor)
+{
+    wf_media_t *media;
+    wf_status_t st = wf_media_load(ctx, &media, store, ring, company_id, which);
+
+    *out = NULL;
+    if (st == WF_ENOTFOUND) {
+        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0561) "there is no such file");
+    }
+    if (st == WF_OK && strcmp(media->status, WF_MEDIA_STORED) != 0) {
+        return wf_fail_public(ctx, WF_ECONFLICT, WFLOGNO(0562) "the file is not here: %s%s%s",
+                              media->status, media->reason ? ", " : "",
+                              media->reason ? media->reason : "");
+    }
+    if (st == WF_OK && (st = audit_read(ctx, store, media, actor)) == WF_OK) {
+        *out = media;
+    }
+    return st;
 }
 
 /* ---- changing

@@ -19,6 +19,9 @@ typedef struct {
     const char *account_id; /* NULL: none */
     const char *status, *sha256;
     const char *mime_type;    /* NULL: not told */
+    const char *file_name;    /* as the user's phone says; NULL: not told. Never a path */
+    const char *reason;       /* why it is not here; NULL: it is, or may be yet */
+    int64_t size;             /* with status "stored" */
     wf_media_ref_t ref;       /* source, media_id; link and keys where they are still kept */
     wf_secret_t access_token; /* of the account; empty: none */
     unsigned char file_key[WF_VAULT_KEY_LEN]; /* with status "stored" */
@@ -43,9 +46,22 @@ typedef struct {
 wf_status_t wf_media_done(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                           const wf_media_t *media, const wf_media_done_t *done) WF_MUST_CHECK;
 
-/* The company's files as responses and callbacks name them, newest first. */
+/* Which files; NULL: any. */
+typedef struct {
+    const char *session_id, *response_id; /* UUIDs */
+    const char *status;
+    int limit;
+} wf_media_filter_t;
+
+/* The company's files as callbacks name them, newest first. */
 wf_status_t wf_media_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
-                          const char *company_id, int limit) WF_MUST_CHECK;
+                          const char *company_id, const wf_media_filter_t *filter) WF_MUST_CHECK;
+/* For somebody who reads a file (its bytes: wf_media_file_open): loads it as wf_media_load does, and
+ * writes the audit row media.read. WF_ENOTFOUND; WF_ECONFLICT: it is not stored, the public text says what
+ * became of it. */
+wf_status_t wf_media_open(wf_ctx_t *ctx, wf_media_t **out, const wf_store_t *store,
+                          const wf_keyring_t *ring, const char *company_id, const char *which,
+                          const wf_actor_t *actor) WF_MUST_CHECK;
 
 /* Deletes at most `max` files that came before `before`, with their rows, and what was still to be
  * fetched; *removed says how many. `dir` NULL: this server has no files, the rows of stored ones stay. If
@@ -73,7 +89,7 @@ wf_status_t wf_media_file_read(wf_ctx_t *ctx, wf_media_file_t *file, uint64_t le
 /* It is on the disk under its own name. */
 wf_status_t wf_media_file_keep(wf_ctx_t *ctx, wf_media_file_t *file) WF_MUST_CHECK;
 
-/* Opens a stored file: its plaintext goes to `sink`. WF_ENOTFOUND: no such file; WF_EDENIED: it is
+/* Opens a stored file: its plaintext goes to `sink`, in pieces of at most 64 KiB. WF_ENOTFOUND: no such file; WF_EDENIED: it is
  * not as it was written, found out before or after some pieces went to the sink. */
 wf_status_t wf_media_file_open(wf_ctx_t *ctx, const char *dir, const wf_media_t *media,
                                wf_bytes_fn *sink, void *baton) WF_MUST_CHECK;

@@ -574,7 +574,7 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
     [WF_SQL_MEDIA_LOAD] =
         {"media_load",
          "select m.company_id, m.id, m.account_id, m.source, m.media_id, m.status, m.sha256,"
-         " m.mime_type, m.reference, m.file_key,"
+         " m.mime_type, m.file_name, m.size, m.reason, m.reference, m.file_key,"
          " (select a.access_token from wflows.whatsapp_accounts a where a.company_id = m.company_id"
          "  and a.id = m.account_id),"
          " (select json_object_agg(k.id, k.wrapped) from wflows.data_keys k"
@@ -586,8 +586,10 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
         {"media_list",
          "select coalesce(json_agg(x.doc), '[]') from (select wflows.media_json(m) as doc"
          " from wflows.media m where m.company_id = $1::uuid"
-         " order by m.created_at desc, m.id desc limit $2::int) x",
-         2},
+         " and ($2::uuid is null or m.session_id = $2::uuid)"
+         " and ($3::uuid is null or m.response_id = $3::uuid) and ($4::text is null or m.status = $4)"
+         " order by m.created_at desc, m.id desc limit $5::int) x",
+         5},
     [WF_SQL_MEDIA_DONE] = {"media_done",
                            "select wflows.media_done($1::uuid, $2::uuid, $3, $4, $5::bigint, $6,"
                            " $7)",

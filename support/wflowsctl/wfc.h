@@ -6,6 +6,8 @@
 
 #include "runtime/wf_runtime.h"
 
+#include <apr_file_io.h>
+
 /* ---- exit codes: documented in docs/WFLOWSCTL.md and `wflowsctl help` ------------------------ */
 
 typedef enum {
@@ -97,6 +99,7 @@ extern const wfc_command_t wfc_flow_commands[];
 extern const wfc_command_t wfc_help_commands[];
 extern const wfc_command_t wfc_key_commands[];
 extern const wfc_command_t wfc_master_key_commands[];
+extern const wfc_command_t wfc_media_commands[];
 extern const wfc_command_t wfc_migrate_commands[];
 extern const wfc_command_t wfc_outbox_commands[];
 extern const wfc_command_t wfc_routes_commands[];
@@ -118,6 +121,7 @@ typedef struct {
     const char *redis;
     const char *redis_prefix;
     const char *max_companies, *max_accounts, *default_plan;
+    const char *media_dir;
     apr_array_header_t *master_keys; /* of wfc_master_source_t; the first is the primary */
     const char *pattern_skipped; /* an Include that names a pattern, which is not followed; NULL */
 } wfc_conf_t;
@@ -126,6 +130,8 @@ wf_status_t wfc_conf_read(wfc_t *c) WF_MUST_CHECK;
 /* What a `<source>` that may be a plain connection string holds. `what` is for messages. */
 wf_status_t wfc_conf_source(wfc_t *c, const char **text, const char *source,
                             const char *what) WF_MUST_CHECK;
+/* The folder with the files that users sent. */
+wf_status_t wfc_conf_media_dir(wfc_t *c, const char **dir) WF_MUST_CHECK;
 wf_status_t wfc_ring_open(wfc_t *c, const wf_keyring_t **out) WF_MUST_CHECK;
 /* Sets c->runtime and c->store. c->ring may be NULL. */
 wf_status_t wfc_runtime_open(wfc_t *c) WF_MUST_CHECK;
@@ -188,6 +194,7 @@ wf_status_t wfc_secret_opt(wfc_t *c, const char **text, const char *option) WF_M
 int wfc_has_password(const char *connection);
 /* A secret goes into a new file (mode 0600; one that is there already is never overwritten),
  * anything else may replace a file. */
+wf_status_t wfc_file_create(wfc_t *c, apr_file_t **out, const char *path, int secret) WF_MUST_CHECK;
 wf_status_t wfc_write_file(wfc_t *c, const char *path, const char *text, int secret) WF_MUST_CHECK;
 /* 250ms, 5s, 10m, 24h, 7d. WF_EINVALID names the option. */
 wf_status_t wfc_duration_opt(wfc_t *c, apr_interval_time_t *out, const char *option,

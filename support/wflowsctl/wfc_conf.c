@@ -28,6 +28,7 @@ static const struct {
     {"WflowsTenantMaxCompanies", offsetof(wfc_conf_t, max_companies)},
     {"WflowsTenantMaxAccounts", offsetof(wfc_conf_t, max_accounts)},
     {"WflowsTenantDefaultPlan", offsetof(wfc_conf_t, default_plan)},
+    {"WflowsFlowMediaDir", offsetof(wfc_conf_t, media_dir)},
 };
 
 static wf_status_t bad_line(wfc_t *c, const char *where, const char *what)
@@ -282,6 +283,27 @@ wf_status_t wfc_conf_source(wfc_t *c, const char **text, const char *source, con
         c->hint = NULL;
     }
     return st;
+}
+
+wf_status_t wfc_conf_media_dir(wfc_t *c, const char **dir)
+{
+    *dir = wfc_opt(c, "media-dir");
+    if (*dir) {
+        return WF_OK;
+    }
+    if (!c->conf.media_dir) {
+        return missing(c, "WflowsFlowMediaDir", "media-dir", "/var/lib/wflows/media");
+    }
+    if (c->conf.media_dir[0] != '/') {
+        c->exit_code = WFC_EXIT_CONFIG;
+        c->hint = "Give the whole path with --media-dir.";
+        return wf_fail_public(c->ctx, WF_EINVALID,
+                              WFLOGNO(4092) "WflowsFlowMediaDir %s is relative to httpd's "
+                                            "ServerRoot, which is not known here",
+                              c->conf.media_dir);
+    }
+    *dir = c->conf.media_dir;
+    return WF_OK;
 }
 
 wf_status_t wfc_ring_open(wfc_t *c, const wf_keyring_t **out)

@@ -92,29 +92,41 @@ wf_status_t wfc_read_file(wfc_t *c, const char **data, size_t *len, const char *
     return st;
 }
 
-wf_status_t wfc_write_file(wfc_t *c, const char *path, const char *text, int secret)
+static wf_status_t not_written(wfc_t *c, const char *path, apr_status_t rv)
+{
+    char why[128];
+
+    return wf_fail_public(c->ctx, WF_EINVALID, WFLOGNO(4015) "%s cannot be written: %s", path,
+                          apr_strerror(rv, why, sizeof(why)));
+}
+
+wf_status_t wfc_file_create(wfc_t *c, apr_file_t **out, const char *path, int secret)
 {
     apr_int32_t flags =
         APR_FOPEN_WRITE | APR_FOPEN_CREATE | (secret ? APR_FOPEN_EXCL : APR_FOPEN_TRUNCATE);
     apr_fileperms_t mode = secret ? APR_FPROT_UREAD | APR_FPROT_UWRITE : APR_FPROT_OS_DEFAULT;
-    apr_file_t *file = NULL;
-    apr_status_t rv = apr_file_open(&file, path, flags, mode, c->pool);
-    char why[128];
+    apr_status_t rv = apr_file_open(out, path, flags, mode, c->pool);
 
     if (APR_STATUS_IS_EEXIST(rv)) {
         c->hint = "A file that may hold a secret is never overwritten: name another one, or move "
                   "it away.";
         return wf_fail_public(c->ctx, WF_ECONFLICT, WFLOGNO(4014) "%s exists already", path);
     }
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_write_full(file, text, strlen(text), NULL);
-        rv = rv == APR_SUCCESS ? apr_file_close(file) : rv;
+    return rv == APR_SUCCESS ? WF_OK : not_written(c, path, rv);
+}
+
+wf_status_t wfc_write_file(wfc_t *c, const char *path, const char *text, int secret)
+{
+    apr_file_t *file;
+    apr_status_t rv;
+    wf_status_t st = wfc_file_create(c, &file, path, secret);
+
+    if (st != WF_OK) {
+        return st;
     }
-    if (rv != APR_SUCCESS) {
-        return wf_fail_public(c->ctx, WF_EINVALID, WFLOGNO(4015) "%s cannot be written: %s", path,
-                              apr_strerror(rv, why, sizeof(why)));
-    }
-    return WF_OK;
+    rv = apr_file_write_full(file, text, strlen(text), NULL);
+    rv = rv == APR_SUCCESS ? apr_file_close(file) : rv;
+    return rv == APR_SUCCESS ? WF_OK : not_written(c, path, rv);
 }
 
 /* ---- secrets --------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ static const wfc_command_t *const command_tables[] = {
     wfc_routes_commands,
     wfc_master_key_commands,
     wfc_outbox_commands,
+    wfc_media_commands,
     wfc_send_commands,
     wfc_help_commands,
     NULL,
