@@ -87,7 +87,7 @@ $$;
 
 -- Leases up to p_max due rows, at most p_per_endpoint of each endpoint, going round the endpoints from
 -- the one after (p_after_company, p_after_endpoint). p_skip: 'company/endpoint' that are not wanted now.
--- p_lease names this claim. The lease lasts p_lease_ms, or longer where the account's timeout is. The
+-- p_lease names this claim. The lease lasts the account's timeout and p_lease_ms more. The
 -- last row has no id: it says how far this claim came, where the next one shall go on.
 create function wflows.outbox_claim(
     p_consumer text, p_lease text, p_lease_ms bigint, p_max int, p_per_endpoint int,
@@ -151,7 +151,7 @@ begin
              returning o.company_id, o.id, o.endpoint, o.event_type, o.payload, o.attempts,
                        o.attempts_before, wflows.time_us(o.created_at), $5, $6, $7, $8, $9, $10, $11'
             using v_company, v_ids, p_lease,
-                v_now + interval '1 millisecond' * greatest(p_lease_ms, coalesce(v_how.timeout_ms, 0) + 30000),
+                v_now + interval '1 millisecond' * (coalesce(v_how.timeout_ms, 0) + p_lease_ms),
                 v_how.url, v_how.secret, v_how.previous_secret, v_how.previous_until_us,
                 v_how.timeout_ms, v_how.max_retries, v_how.data_keys;
         v_left := v_left - cardinality(v_ids);
@@ -334,6 +334,59 @@ return (
     left join wflows.companies c on c.id = g.company_id
     left join wflows.whatsapp_accounts a on a.company_id = g.company_id and a.id = g.endpoint);
 
+-- Gives up what is due for accounts and companies that were removed: up to p_max callbacks, of as many endpoints as
+-- there are. As wflows_platform. What is not due yet will be, by the claims of others.
+create function wflows.outbox_bury(p_max int)
+returns table (company_id uuid, account_id uuid, reason text, rows int)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+    v_next record;
+    v_company uuid := '00000000-0000-0000-0000-000000000000';
+    v_endpoint uuid := v_company;
+    v_held text;
+    v_left int := p_max;
+    v record;
+begin
+    while v_left > 0 loop
+        select o.company_id, o.endpoint into v_next
+        from wflows.outbox o
+        where o.consumer = 'callback' and o.status = 'pending' and o.due
+          and (o.company_id, o.endpoint) > (v_company, v_endpoint)
+        order by o.company_id, o.endpoint limit 1;
+        exit when not found;
+        v_company := v_next.company_id;
+        v_endpoint := v_next.endpoint;
+        v_held := wflows.outbox_held_by('callback',
+            (select c from wflows.companies c where c.id = v_company),
+            (select a from wflows.whatsapp_accounts a where a.company_id = v_company and a.id = v_endpoint),
+            v_endpoint);
+        continue when v_held is distinct from 'company_removed'
+            and v_held is distinct from 'account_removed';
+        company_id := v_company;
+        account_id := v_endpoint;
+        reason := case v_held when 'company_removed' then 'the company was removed'
+                              else 'the account was removed' end;
+        rows := 0;
+        for v in
+            select o.id from wflows.outbox o
+            where o.consumer = 'callback' and o.company_id = v_company and o.endpoint = v_endpoint
+              and o.status = 'pending' and o.due
+            order by o.next_attempt_at limit v_left for update skip locked
+        loop
+            update wflows.outbox o set status = 'dead', done_at = clock_timestamp(), last_error = reason
+            where o.company_id = v_company and o.id = v.id;
+            rows := rows + 1;
+        end loop;
+        v_left := v_left - rows;
+        if rows > 0 then
+            return next;
+        end if;
+    end loop;
+end
+$$;
+
 create function wflows.outbox_json(o wflows.outbox) returns json
 language sql stable
 return json_build_object(
@@ -399,6 +452,7 @@ grant execute on function
     wflows.outbox_document(uuid, boolean),
     wflows.outbox_match(uuid, text, text[], text, bigint, bigint, bigint, uuid, int)
     to wflows_app, wflows_platform;
+grant execute on function wflows.outbox_bury(int) to wflows_platform;
 grant execute on function wflows.outbox_endpoint(text, uuid, uuid), wflows.outbox_ripen(text)
     to wflows_worker;
 grant create on schema wflows to wflows_worker;

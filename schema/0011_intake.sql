@@ -34,7 +34,7 @@ call wflows.protect('wflows.flow_messages');
 grant select, insert, delete on wflows.flow_messages to wflows_app;
 grant select, insert, update, delete on wflows.flow_messages to wflows_platform;
 
--- What could not be added to the counters at once because another POST was doing so: added by the next one. Every
+-- What could not be added to the counters at once because another POST was doing so: added by the next one, or by a job. Every
 -- POST of a company would wait for the commit of the one before if all of them changed its rows.
 create table wflows.counts_pending (
     company_id uuid not null,
@@ -91,6 +91,26 @@ begin
     group by r.month, m.metric having sum(m.n) > 0
     order by r.month, m.metric
     on conflict (company_id, month, metric) do update set n = u.n + excluded.n;
+end
+$$;
+
+-- For the job that counts when no more webhooks come: one company's, the first that nobody else is folding. How
+-- many companies: 1 or 0. As wflows_platform.
+create function wflows.counts_fold_next() returns int
+language plpgsql
+as $$
+declare
+    v_company uuid := '00000000-0000-0000-0000-000000000000';
+begin
+    loop
+        v_company := (select c.company_id from wflows.counts_pending c
+                      where c.company_id > v_company order by c.company_id limit 1);
+        if v_company is null then
+            return 0;
+        elsif wflows.counts_fold(v_company) then
+            return 1;
+        end if;
+    end loop;
 end
 $$;
 
@@ -394,5 +414,6 @@ grant execute on function
 grant execute on function
     wflows.event_wanted(text[], text),
     wflows.event_tell(uuid, uuid, text, text, json, text, text),
-    wflows.callback_payload(uuid, uuid, text, timestamptz, text, text, json, boolean, text, uuid, text)
+    wflows.callback_payload(uuid, uuid, text, timestamptz, text, text, json, boolean, text, uuid, text),
+    wflows.counts_fold_next(), wflows.counts_fold(uuid), wflows.counts_apply(uuid, wflows.counts_pending[])
     to wflows_platform;

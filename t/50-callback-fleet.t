@@ -112,6 +112,8 @@ kill 'KILL', $stack->httpd->children;
 ok(wait_until(20, sub { (my @now = $stack->httpd->children) > 0 }), 'its child is killed, another comes');
 is($dbh->selectrow_array(q{select count(*) from wflows.outbox where company_id = ? and status = 'leased'}, undef, $hang->{id}), 1,
     'the row is still on lease');
+my ($lease) = $dbh->selectrow_array(q{select extract(epoch from lease_until - created_at) from wflows.outbox where company_id = ?}, undef, $hang->{id});
+ok($lease > 20 && $lease < 30, 'for the 5 s that the account gives its receiver and 15 more') or diag($lease);
 $receiver->set('/hang', { status => 200 });
 $dbh->do(q{update wflows.outbox set lease_until = now() where status = 'leased'});
 ok(wait_until(30, sub { left() == 0 }), 'when the lease has run out it is sent again');

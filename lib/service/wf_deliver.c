@@ -4,7 +4,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define LEASE_DEFAULT apr_time_from_sec(60)
+/* Beyond the account's timeout, which a delivery keeps: it is sent as soon as it is claimed. What is left is to write the
+ * result, and that may need PostgreSQL three times: 2 s to connect and 2 s for a statement each, and the waiting
+ * between. Shorter, and a slow database means callbacks sent twice; longer, and those of a killed worker are late. */
+#define LEASE_DEFAULT apr_time_from_sec(15)
 #define IN_FLIGHT_DEFAULT 512
 #define CLAIM_MAX 128
 /* Results are written together: so many, or when the first of them has waited so long. */

@@ -9,7 +9,7 @@ typedef struct wf_deliver_t wf_deliver_t;
 
 typedef struct {
     const char *owner;          /* of leases, for people to read: "host:pid:1" */
-    apr_interval_time_t lease;  /* 0: 60 s; a worker that was killed leaves its rows for so long */
+    apr_interval_time_t lease;  /* beyond the account's timeout; 0: 15 s. Then what a killed worker had is sent again */
     int in_flight_max;          /* 0: 512 */
 } wf_deliver_conf_t;
 

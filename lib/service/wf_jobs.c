@@ -68,6 +68,22 @@ static wf_status_t remind(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
     return st;
 }
 
+static wf_status_t fold_counts(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
+{
+    wf_status_t st = wf_counts_fold_next(ctx, done, jobs->service->store);
+
+    *more = *done > 0;
+    return st;
+}
+
+static wf_status_t bury_callbacks(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
+{
+    wf_status_t st = wf_outbox_bury(ctx, done, jobs->service->store, BATCH);
+
+    *more = *done == BATCH;
+    return st;
+}
+
 static wf_status_t sweep_retention(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
 {
     return wf_retention_sweep(ctx, done, more, jobs->service->store, &jobs->sweep, BATCH);
@@ -195,6 +211,8 @@ static const struct {
     job_fn *fn;
 } table[WF_JOB_COUNT] = {
     [WF_JOB_CACHE] = {apr_time_from_sec(5), retry_cache},
+    [WF_JOB_COUNTS] = {apr_time_from_sec(10), fold_counts},
+    [WF_JOB_OUTBOX] = {apr_time_from_sec(60), bury_callbacks},
     [WF_JOB_SESSIONS] = {apr_time_from_sec(60), expire_sessions},
     [WF_JOB_BILLING] = {apr_time_from_sec(60), suspend_unpaid},
     [WF_JOB_IDEMPOTENCY] = {apr_time_from_sec(600), sweep_idempotency},

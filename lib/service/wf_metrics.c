@@ -22,6 +22,8 @@ static const char *const routes[WF_ROUTE_COUNT] = {
 
 static const char *const jobs[WF_JOB_COUNT] = {
     [WF_JOB_CACHE] = "cache",
+    [WF_JOB_COUNTS] = "counts",
+    [WF_JOB_OUTBOX] = "outbox",
     [WF_JOB_SESSIONS] = "sessions",
     [WF_JOB_BILLING] = "billing",
     [WF_JOB_IDEMPOTENCY] = "idempotency",

@@ -144,6 +144,8 @@ typedef enum {
 /* Background jobs (wf_jobs.c). */
 typedef enum {
     WF_JOB_CACHE,
+    WF_JOB_COUNTS,
+    WF_JOB_OUTBOX,
     WF_JOB_SESSIONS,
     WF_JOB_BILLING,
     WF_JOB_IDEMPOTENCY,

@@ -121,6 +121,32 @@ wf_status_t wf_accounts_remind(wf_ctx_t *ctx, int *done, const wf_store_t *store
     return st;
 }
 
+wf_status_t wf_counts_fold_next(wf_ctx_t *ctx, int *done, const wf_store_t *store)
+{
+    wf_pg_result_t *res;
+    wf_status_t st = wf_store_query_platform(ctx, &res, store, WF_SQL_COUNTS_FOLD_NEXT, NULL);
+
+    *done = st == WF_OK ? (int)wf_store_int(res, 0, 0) : 0;
+    return st;
+}
+
+wf_status_t wf_outbox_bury(wf_ctx_t *ctx, int *done, const wf_store_t *store, int max)
+{
+    wf_pg_result_t *res;
+    int ignored, i;
+    wf_status_t st = batch(ctx, &res, &ignored, store, WF_SQL_OUTBOX_BURY, max);
+
+    *done = 0;
+    for (i = 0; st == WF_OK && i < wf_pg_rows(res); i++) {
+        *done += (int)wf_store_int(res, i, 3);
+        wf_log(ctx, WF_LOG_NOTICE,
+               WFLOGNO(0575) "%s callbacks of account %s of company %s are given up: %s",
+               wf_pg_cell(res, i, 3), wf_pg_cell(res, i, 1), wf_pg_cell(res, i, 0),
+               wf_pg_cell(res, i, 2));
+    }
+    return st;
+}
+
 /* ---- retention: company by company ------------------------------------------------------ */
 
 /* Duplicates of a webhook are recognised for 8 days (DESIGN.md section 8). */

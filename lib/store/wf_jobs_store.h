@@ -33,6 +33,13 @@ wf_status_t wf_accounts_mark_stale(wf_ctx_t *ctx, int *done, const wf_store_t *s
 wf_status_t wf_accounts_remind(wf_ctx_t *ctx, int *done, const wf_store_t *store,
                                int max) WF_MUST_CHECK;
 
+/* What waits to be counted of one company is added to its counters; *done 0: nothing waits, or somebody is
+ * adding it already. */
+wf_status_t wf_counts_fold_next(wf_ctx_t *ctx, int *done, const wf_store_t *store) WF_MUST_CHECK;
+/* Due callbacks of accounts and companies that were removed become dead, with a line in the log for each account. */
+wf_status_t wf_outbox_bury(wf_ctx_t *ctx, int *done, const wf_store_t *store,
+                           int max) WF_MUST_CHECK;
+
 /* A walk over all companies, resumable. */
 typedef struct {
     char company_id[WF_UUID_LEN + 1]; /* being swept; empty: at the beginning */

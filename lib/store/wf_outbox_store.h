@@ -39,7 +39,7 @@ typedef struct {
 typedef struct {
     const char *consumer;
     const char *owner;         /* who claims, for people to read: "host:pid:1" */
-    apr_interval_time_t lease; /* at least; longer where an account's timeout is */
+    apr_interval_time_t lease; /* beyond the account's timeout, where it has one */
     int max, max_per_endpoint; /* rows */
     wf_outbox_cursor_t *cursor;
     /* "company id/account id" of endpoints to pass by ("…/nil UUID" without account). */

@@ -505,6 +505,10 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          " and e.verification_status is distinct from 'stale'"
          " limit $1::int for update skip locked))",
          1},
+    [WF_SQL_COUNTS_FOLD_NEXT] = {"counts_fold_next", "select wflows.counts_fold_next()", 0},
+    [WF_SQL_OUTBOX_BURY] =
+        {"outbox_bury", "select b.company_id, b.account_id, b.reason, b.rows"
+                        " from wflows.outbox_bury($1::int) b", 1},
     [WF_SQL_ACCOUNTS_REMIND] =
         {"accounts_remind",
          "select r.company_id, r.account_id, r.due_at from wflows.accounts_remind($1::int) r", 1},

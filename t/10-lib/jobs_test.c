@@ -281,6 +281,132 @@ START_TEST(a_cache_that_is_still_down_leaves_the_row_for_later)
 }
 END_TEST
 
+START_TEST(sessions_that_could_not_be_forgotten_are_forgotten_later)
+{
+    const char *id = new_company("walkers");
+    apr_array_header_t *hashes = apr_array_make(test_pool, 2, sizeof(const char *));
+    wf_jobs_t *jobs = jobs_make();
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        APR_ARRAY_PUSH(hashes, const char *) = wf_sha256_hex(test_pool, i ? "tok-b" : "tok-a", 5);
+        REDIS("SET", WF_KEY_SESSION(test_pool, "wf:", "walkers", APR_ARRAY_IDX(hashes, i, const char *)), "old");
+    }
+    REDIS("SET", WF_KEY_SESSION(test_pool, "wf:", "walkers", "another"), "kept");
+    REDIS("SET", "wf:{walkers}:ctx:default", "kept");
+    OK(wf_cache_leave_sessions(test_ctx, &store, id, "walkers", hashes));
+    OK(script_as(superuser, "update wflows.outbox set next_attempt_at = now() - interval '1 s'"
+                            " where consumer = 'cache' and status = 'pending'"));
+    turn(jobs);
+    ck_assert_str_eq(outcome("cache"), "ok");
+    for (i = 0; i < 2; i++) {
+        ck_assert_str_eq(REDIS("EXISTS", WF_KEY_SESSION(test_pool, "wf:", "walkers",
+                                                        APR_ARRAY_IDX(hashes, i, const char *))),
+                         "0");
+    }
+    ck_assert_str_eq(REDIS("GET", WF_KEY_SESSION(test_pool, "wf:", "walkers", "another")), "kept");
+    ck_assert_str_eq(REDIS("GET", "wf:{walkers}:ctx:default"), "kept");
+    ck_assert_str_eq(outbox_statuses(id), "done");
+}
+END_TEST
+
+/* As a webhook leaves them that came while another one was being counted. */
+static void uncounted(const char *company, const char *account, int events)
+{
+    OK(script_as(superuser,
+                 apr_psprintf(test_pool,
+                              "insert into wflows.counts_pending select '%s', gen_random_uuid(), '%s',"
+                              " '2026-11', 1, 1, 2, 1, now() from generate_series(1, %d)",
+                              company, account, events)));
+}
+
+START_TEST(what_was_not_counted_is_counted_when_no_more_webhooks_come)
+{
+    const char *company[] = {new_company("count-a"), new_company("count-b")}, *account[2];
+    wf_jobs_t *jobs = jobs_make();
+    wf_pg_conn_t *other;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        account[i] = new_account(company[i], "main", i ? "5511999990007" : "5511999990006");
+        uncounted(company[i], account[i], 20 + i);
+    }
+    /* A webhook of one company is being counted just now: the other's are counted all the same. */
+    OK(wf_pg_acquire(test_ctx, &other, superuser));
+    OK(wf_pg_begin(test_ctx, other, NULL));
+    OK(wf_pg_exec(test_ctx, NULL, other,
+                  &(wf_pg_stmt_t){"hold", "select pg_advisory_xact_lock(hashtextextended("
+                                          "'wflows.counts:' || $1, 0))", 1},
+                  (const wf_pg_param_t[]){company[0]}));
+    turn(jobs);
+    ck_assert_str_eq(outcome("counts"), "ok");
+    ck_assert_str_eq(ask("select string_agg(company_id || ':' || 1, ',') from (select distinct"
+                         " company_id from wflows.counts_pending) c"),
+                     apr_pstrcat(test_pool, company[0], ":1", NULL));
+    wf_pg_release(superuser, other);
+    turn(jobs);
+    for (i = 0; i < 2; i++) {
+        ck_assert_str_eq(ask("select concat_ws(' ', total_messages_sent, total_flows_completed,"
+                             " last_activity_at is not null) from wflows.whatsapp_accounts where id = '%s'",
+                             account[i]),
+                         i ? "42 21 t" : "40 20 t");
+        ck_assert_str_eq(ask("select string_agg(metric || ':' || n, ' ' order by metric) from"
+                             " wflows.usage_counters where company_id = '%s'",
+                             company[i]),
+                         i ? "flow_completed:21 message_received:21 message_sent:42 webhook_event:21"
+                           : "flow_completed:20 message_received:20 message_sent:40 webhook_event:20");
+    }
+    ck_assert_str_eq(ask("select count(*) from wflows.counts_pending"), "0");
+}
+END_TEST
+
+static void callbacks(const char *company, const char *account, int count)
+{
+    OK(script_as(superuser,
+                 apr_psprintf(test_pool,
+                              "insert into wflows.outbox (company_id, id, consumer, account_id,"
+                              " event_type, payload, idempotency_key) select '%s', gen_random_uuid(),"
+                              " 'callback', '%s', 'x', '{}', gen_random_uuid()"
+                              " from generate_series(1, %d)",
+                              company, account, count)));
+}
+
+static const char *callbacks_of(const char *company)
+{
+    return ask("select string_agg(status || ':' || n || ':' || e, ' ' order by status, e) from (select status,"
+               " coalesce(last_error, '-') as e, count(*) as n from wflows.outbox where company_id = '%s'"
+               " and consumer = 'callback' group by 1, 2) s",
+               company);
+}
+
+START_TEST(callbacks_of_removed_accounts_and_companies_are_given_up)
+{
+    const char *a = new_company("bury-a"), *b = new_company("bury-b"), *c = new_company("bury-c");
+    const char *gone = new_account(a, "gone", "5511999990008");
+    const char *there = new_account(a, "there", "5511999990009");
+    wf_jobs_t *jobs = jobs_make();
+
+    callbacks(a, gone, 1200); /* more than a batch */
+    callbacks(a, there, 3);
+    callbacks(b, new_account(b, "main", "5511999990010"), 2);
+    callbacks(c, new_account(c, "main", "5511999990011"), 4);
+    OK(script_as(superuser,
+                 apr_psprintf(test_pool,
+                              "update wflows.whatsapp_accounts set deleted_at = now(), is_default = false"
+                              " where id = '%s';"
+                              "update wflows.companies set deleted_at = now(), status = 'inactive'"
+                              " where id = '%s'; update wflows.companies set status = 'suspended'"
+                              " where id = '%s'",
+                              gone, b, c)));
+    turn(jobs);
+    ck_assert_str_eq(outcome("outbox"), "ok");
+    ck_assert_str_eq(callbacks_of(a), "dead:1200:the account was removed pending:3:-");
+    ck_assert_str_eq(callbacks_of(b), "dead:2:the company was removed");
+    ck_assert_str_eq(callbacks_of(c), "pending:4:-"); /* it may pay again */
+    ck_assert_int_eq((int)metrics.jobs[WF_JOB_OUTBOX].rows, 1202);
+}
+END_TEST
+
 START_TEST(a_key_rotation_that_is_due_is_told_once_for_each_schedule)
 {
     const char *company = new_company("rotate");
@@ -447,6 +573,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, files_go_with_their_rows_and_a_folder_that_cannot_be_written_holds_up_nobody_else);
     tcase_add_test(tc, a_failed_cache_invalidation_is_made_up_for);
     tcase_add_test(tc, a_cache_that_is_still_down_leaves_the_row_for_later);
+    tcase_add_test(tc, sessions_that_could_not_be_forgotten_are_forgotten_later);
+    tcase_add_test(tc, what_was_not_counted_is_counted_when_no_more_webhooks_come);
+    tcase_add_test(tc, callbacks_of_removed_accounts_and_companies_are_given_up);
     tcase_add_test(tc, a_key_rotation_that_is_due_is_told_once_for_each_schedule);
     tcase_add_test(tc, accounts_verified_more_than_thirty_days_ago_are_stale);
     tcase_add_test(tc, a_company_whose_grace_is_over_is_suspended_once);
