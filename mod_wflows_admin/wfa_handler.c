@@ -91,11 +91,13 @@ static int identify(wfa_call_t *call)
     const wfm_identity_t *identity = wfa_identity(call->r);
     wfm_refusal_t refusal = {.problem = WFM_UNAUTHORIZED, .request_id = call->ctx->request_id};
 
-    switch (identity->verdict) {
-    case WFM_IDENTITY_OK:
-        call->who = identity->who;
+    call->who = identity->who;
+    if (call->who) {
         call->actor.actor = call->who->subject;
         call->actor.user_id = call->who->user_id;
+    }
+    switch (identity->verdict) {
+    case WFM_IDENTITY_OK:
         return HTTP_CONTINUE;
     case WFM_IDENTITY_NONE:
         if (call->route->flags & WF_API_PUBLIC) {
@@ -108,9 +110,17 @@ static int identify(wfa_call_t *call)
         refusal.detail = "The credentials are not valid, or not any more.";
         break;
     case WFM_IDENTITY_AMBIGUOUS:
+        if (call->route->flags & WF_API_SELF) {
+            return HTTP_CONTINUE;
+        }
         refusal.problem = WFM_BAD_REQUEST;
         refusal.code = "tenant_needed";
         refusal.detail = "You belong to several companies: name one with X-Tenant (id or slug).";
+        break;
+    case WFM_IDENTITY_ELSEWHERE:
+        refusal.problem = WFM_FORBIDDEN;
+        refusal.code = "not_your_company";
+        refusal.detail = "X-Tenant names a company that you do not belong to.";
         break;
     case WFM_IDENTITY_LIMITED:
         refusal.problem = WFM_LIMITED;

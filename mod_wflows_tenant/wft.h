@@ -26,6 +26,8 @@ typedef struct {
     const char *db_source, *db_at;
     const char *redis_source, *redis_at;
     apr_array_header_t *keys; /* of wft_key_t, the first is the primary */
+    apr_array_header_t *jwt_keys; /* of wft_key_t, the first one signs */
+    const char *roles_variable, *tenant_variable; /* of WflowsAuthTrustRemoteUser */
     /* made in post_config, inherited by the children */
     wf_keyring_t *ring;
 } wft_global_t;
@@ -63,6 +65,8 @@ void *wft_dir_conf_merge(apr_pool_t *pool, void *base, void *add);
 
 /* The one set of the process; `s` is the main server. */
 wft_global_t *wft_global(server_rec *s);
+/* The same in a child; NULL: wflows is not used. */
+const wft_global_t *wft_global_now(void);
 /* The first place where a server of the process turns tenants on; NULL: nowhere. */
 const char *wft_used_at(server_rec *s);
 int wft_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
@@ -111,6 +115,18 @@ void wft_request_export(request_rec *r, const wfm_request_t *req);
 /* Attaches a record to a request that is on a route of ours; 0: it is not, and nothing was touched.
  */
 int wft_resolve(request_rec *r, const wft_dir_conf_t *conf);
+
+/* ---- who calls (wft_authn.c)
+ * -------------------------------------------------------------------------------------- */
+
+#define WFT_SAY_WHO "Say who you are: an API key or a token that is valid."
+#define WFT_SAY_TENANT "You belong to several companies: name one with the header X-Tenant."
+
+/* Found out at the first call. */
+const wfm_identity_t *wft_identity(request_rec *r);
+int wft_check_authn(request_rec *r);
+int wft_note_auth_failure(request_rec *r, const char *auth_type);
+void wft_authz_register(apr_pool_t *pool);
 
 /* ---- health and metrics (wft_health.c, wft_metrics.c, wft_children.c)
  * ------------------------------------------------- */

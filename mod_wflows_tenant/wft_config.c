@@ -62,6 +62,7 @@ static wft_global_t *global_of(apr_pool_t *pool, server_rec *s)
         sconf->global = apr_pcalloc(pool, sizeof(*sconf->global));
         wf_conf_defaults(&sconf->global->conf);
         sconf->global->keys = apr_array_make(pool, 2, sizeof(wft_key_t));
+        sconf->global->jwt_keys = apr_array_make(pool, 2, sizeof(wft_key_t));
     }
     return sconf->global;
 }
@@ -236,9 +237,11 @@ static int key_id_is(const char *id)
            strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == len;
 }
 
+/* A key of one of the lists in wft_global_t: cmd->info is the list's place there. */
 static const char *add_key(cmd_parms *cmd, void *dir, const char *id, const char *source)
 {
-    const char *message = wfm_conf_main_only(cmd);
+    const char *message = wfm_conf_main_only(cmd), *name = cmd->cmd->name;
+    apr_size_t offset = *(const apr_size_t *)cmd->info;
     apr_array_header_t *keys;
     wft_key_t *key;
     int i;
@@ -248,15 +251,17 @@ static const char *add_key(cmd_parms *cmd, void *dir, const char *id, const char
     }
     if (!key_id_is(id)) {
         return wrong(cmd, id,
-                     "a key's id is 1 to 32 letters, digits or _.- (e.g. " WFT_KEY
-                     " k2026 file:/etc/wflows/key-k2026)");
+                     apr_psprintf(cmd->pool,
+                                  "a key's id is 1 to 32 letters, digits or _.- (e.g. %s k2026 "
+                                  "file:/etc/wflows/key-k2026)",
+                                  name));
     }
     message = wf_source_check(cmd->pool, source, 0);
     if (message) {
         /* What stands there instead may be a key: it is not repeated. */
-        return apr_psprintf(cmd->pool, WFT_KEY " %s: %s", id, message);
+        return apr_psprintf(cmd->pool, "%s %s: %s", name, id, message);
     }
-    keys = global_of(cmd->pool, cmd->server)->keys;
+    keys = *(apr_array_header_t **)((char *)global_of(cmd->pool, cmd->server) + offset);
     for (i = 0; i < keys->nelts; i++) {
         if (strcmp(APR_ARRAY_IDX(keys, i, wft_key_t).id, id) == 0) {
             return wrong(cmd, id, "this id is already used, each key needs its own");
@@ -266,6 +271,38 @@ static const char *add_key(cmd_parms *cmd, void *dir, const char *id, const char
     key->id = id;
     key->source = source;
     key->at = wfm_conf_at(cmd);
+    return NULL;
+}
+
+static int variable_is(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= 128 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") == len;
+}
+
+static const char *set_trust(cmd_parms *cmd, void *dir, const char *word, const char *roles,
+                             const char *tenant)
+{
+    static const wfm_word_t words[] = {{"On", 1}, {"Off", 0}, {NULL, 0}};
+    const char *message = wfm_conf_main_only(cmd);
+    wft_global_t *global;
+    int on;
+
+    if (message || (message = wfm_conf_word(cmd, &on, word, words,
+                                            "On OIDC_CLAIM_roles OIDC_CLAIM_tenant_id"))) {
+        return message;
+    }
+    if ((roles && !variable_is(roles)) || (tenant && !variable_is(tenant))) {
+        return wrong(cmd, roles && !variable_is(roles) ? roles : tenant,
+                     "no name of an environment variable (e.g. " WFT_AUTH_TRUST_REMOTE_USER
+                     " On OIDC_CLAIM_roles OIDC_CLAIM_tenant_id)");
+    }
+    global = global_of(cmd->pool, cmd->server);
+    global->conf.service.auth.trust_remote_user = on;
+    global->roles_variable = roles ? roles : "OIDC_CLAIM_roles";
+    global->tenant_variable = tenant ? tenant : "OIDC_CLAIM_tenant_id";
     return NULL;
 }
 
@@ -369,6 +406,10 @@ static const char *set_default_plan(cmd_parms *cmd, void *dir, const char *plan)
 #define INT(...) NUMBER(set_int, __VA_ARGS__)
 #define DURATION(...) NUMBER(set_duration, __VA_ARGS__)
 
+#define KEY(name, list, help)                                                              \
+    AP_INIT_TAKE2(name, add_key,                                                           \
+                  (void *)(&(const apr_size_t){APR_OFFSETOF(wft_global_t, list)}), RSRC_CONF, help)
+
 const command_rec wft_commands[] = {
     AP_INIT_TAKE1(WFT_DB, set_db, NULL, RSRC_CONF,
                   "source of the PostgreSQL connection string: file:, env:, exec:, or itself"),
@@ -402,8 +443,16 @@ const command_rec wft_commands[] = {
              "longest wait for a free Redis connection"),
     DURATION(WFT_REDIS_RETRY_INTERVAL, conf.redis_retry_interval, 100 * MS, HOUR, "2s",
              "after a failure, do without Redis for this long"),
-    AP_INIT_TAKE2(WFT_KEY, add_key, NULL, RSRC_CONF,
-                  "id and source of a master key; the first one is the primary"),
+    KEY(WFT_KEY, keys, "id and source of a master key; the first one is the primary"),
+    KEY(WFT_AUTH_JWT_KEY, jwt_keys,
+        "kid and source of a secret for tokens (HS256); the first one signs"),
+    DURATION(WFT_AUTH_TOKEN_TTL, conf.service.auth.token_ttl, 10 * SEC, 24 * HOUR, "15min",
+             "how long an access token of a log-in is valid"),
+    DURATION(WFT_AUTH_REFRESH_TTL, conf.service.auth.refresh_ttl, 60 * SEC, 8760 * HOUR, "720h",
+             "how long a log-in lasts that is not used"),
+    AP_INIT_TAKE123(WFT_AUTH_TRUST_REMOTE_USER, set_trust, NULL, RSRC_CONF,
+                    "On: whom another module authenticated is known by the roles and the company "
+                    "in these environment variables"),
     AP_INIT_FLAG(WFT_TENANT, set_tenant, NULL, RSRC_CONF | ACCESS_CONF,
                  "On: serve wflows' routes and resolve tenants here"),
     AP_INIT_TAKE_ARGV(WFT_TENANT_FROM, set_from, NULL, RSRC_CONF | ACCESS_CONF,

@@ -31,4 +31,9 @@
 #define WFT_TENANT_DEFAULT_PLAN "WflowsTenantDefaultPlan"
 #define WFT_TENANT_RSA_SLOTS "WflowsTenantRsaSlots"
 
+#define WFT_AUTH_JWT_KEY "WflowsAuthJwtKey"
+#define WFT_AUTH_TOKEN_TTL "WflowsAuthTokenTTL"
+#define WFT_AUTH_REFRESH_TTL "WflowsAuthRefreshTTL"
+#define WFT_AUTH_TRUST_REMOTE_USER "WflowsAuthTrustRemoteUser"
+
 #endif

@@ -39,11 +39,17 @@ static const wfm_request_t *wflows_request_get(request_rec *r)
     return wft_request(r);
 }
 
+static const wfm_identity_t *wflows_identity_get(request_rec *r)
+{
+    return wft_identity(r);
+}
+
 void wft_runtime_register(void)
 {
     APR_REGISTER_OPTIONAL_FN(wflows_conf_get);
     APR_REGISTER_OPTIONAL_FN(wflows_runtime_get);
     APR_REGISTER_OPTIONAL_FN(wflows_request_get);
+    APR_REGISTER_OPTIONAL_FN(wflows_identity_get);
 }
 
 /* ---- start-up
@@ -107,6 +113,11 @@ wf_runtime_t *wft_runtime(void)
 wf_runtime_t *wft_runtime_now(void)
 {
     return child.runtime;
+}
+
+const wft_global_t *wft_global_now(void)
+{
+    return child.global;
 }
 
 /* A pool that any thread may make children of, whatever the MPM does with pchild's allocator. */

@@ -90,6 +90,40 @@ static int load_keys(wf_ctx_t *ctx, wft_global_t *global, int try_only)
                        : say(WFT_KEY, APR_ARRAY_IDX(global->keys, 0, wft_key_t).at, reason(ctx));
 }
 
+static int load_jwt_key(wf_ctx_t *ctx, wf_jwt_key_t **out, const wft_key_t *key)
+{
+    const char *directive = apr_pstrcat(ctx->pool, WFT_AUTH_JWT_KEY " ", key->id, NULL);
+    wf_secret_t text;
+
+    if (wf_source_read(ctx, &text, key->source, 0) != WF_OK ||
+        wf_jwt_key_hmac(ctx, out, key->id, text.data, text.len) != WF_OK) {
+        return say(directive, key->at, reason(ctx));
+    }
+    return OK;
+}
+
+static int load_jwt_keys(wf_ctx_t *ctx, wft_global_t *global, int try_only)
+{
+    int count = global->jwt_keys->nelts, i;
+    wf_jwt_key_t **keys = apr_pcalloc(ctx->pool, (size_t)(count + 1) * sizeof(*keys));
+
+    for (i = 0; i < count; i++) {
+        const wft_key_t *key = &APR_ARRAY_IDX(global->jwt_keys, i, wft_key_t);
+
+        if (try_only && wf_source_is_exec(key->source)) {
+            continue;
+        }
+        if (load_jwt_key(ctx, &keys[i], key) != OK) {
+            return !OK;
+        }
+    }
+    if (!try_only) {
+        global->conf.service.auth.jwt_keys = (const wf_jwt_key_t *const *)keys;
+        global->conf.service.auth.jwt_key_count = count;
+    }
+    return OK;
+}
+
 int wft_secrets_load(apr_pool_t *pool, wft_global_t *global, int try_only)
 {
     wf_ctx_t *ctx = wf_ctx_make(pool, NULL);
@@ -104,5 +138,5 @@ int wft_secrets_load(apr_pool_t *pool, wft_global_t *global, int try_only)
         load_redis(ctx, into) != OK) {
         return !OK;
     }
-    return load_keys(ctx, into, try_only);
+    return load_jwt_keys(ctx, into, try_only) == OK ? load_keys(ctx, into, try_only) : !OK;
 }

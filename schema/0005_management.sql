@@ -10,6 +10,7 @@ create table wflows.users (
     role text not null,
     status text not null default 'active',
     last_login_at timestamptz,
+    tokens_not_before timestamptz, -- tokens without a session that were made before are not valid
     created_by text,
     updated_by text,
     created_at timestamptz not null default now(),
@@ -24,7 +25,10 @@ create table wflows.users (
 );
 create unique index users_email_key on wflows.users (company_id, lower(email)) where deleted_at is null;
 create index users_login on wflows.users (lower(email)) where deleted_at is null;
+create index users_person on wflows.users (id);
 call wflows.protect('wflows.users');
+create policy lookup_read on wflows.users for select to wflows_lookup using (true);
+grant select on wflows.users to wflows_lookup;
 grant select, insert, update on wflows.users to wflows_app;
 grant select, insert, update, delete on wflows.users to wflows_platform;
 
@@ -55,6 +59,8 @@ create table wflows.api_keys (
 create unique index api_keys_name_key on wflows.api_keys (company_id, name) where status = 'active';
 create index api_keys_login on wflows.api_keys (key_prefix);
 call wflows.protect('wflows.api_keys');
+create policy lookup_read on wflows.api_keys for select to wflows_lookup using (true);
+grant select on wflows.api_keys to wflows_lookup;
 grant select, insert, update on wflows.api_keys to wflows_app;
 grant select, insert, update, delete on wflows.api_keys to wflows_platform;
 

@@ -17,7 +17,7 @@ need('httpd');
 my $dir = tempdir(CLEANUP => 1);
 chmod 0755, $dir;
 my $httpd = Wflows::Httpd->new(dir => "$dir/httpd", modules_dir => "$ENV{WF_BUILDDIR}/.libs",
-    own_modules => [qw(wflows_tenant wflows_flows)]);
+    own_modules => [qw(wflows_tenant wflows_flows wflows_admin)]);
 my $key = write_file("$dir/key", encode_base64('k' x 32, ''), 0400);
 
 my $db = 'WflowsDB "host=/run/postgresql dbname=wflows user=wflows_app"';
@@ -117,10 +117,40 @@ good('the platform limit takes requests and a window', 'WflowsTenantPlatformLimi
 bad('a Redis prefix with a brace would break the hash tags', 'WflowsRedisPrefix "wf{x}"',
     "WflowsRedisPrefix: 'wf{x}': use 1 to 32 letters, digits or :._- (e.g. WflowsRedisPrefix wf:)");
 
+bad('WflowsAuthTokenTTL has an upper bound', 'WflowsAuthTokenTTL 25h',
+    "WflowsAuthTokenTTL: '25h' is not allowed, use 10s to 24h (e.g. WflowsAuthTokenTTL 15min)");
+bad('WflowsAuthRefreshTTL has a lower bound', 'WflowsAuthRefreshTTL 59s',
+    "WflowsAuthRefreshTTL: '59s' is not allowed, use 1min to 8760h (e.g. WflowsAuthRefreshTTL 720h)");
+good('both take their examples', "WflowsAuthTokenTTL 15min\nWflowsAuthRefreshTTL 720h");
+bad('WflowsAuthTrustRemoteUser is On or Off', 'WflowsAuthTrustRemoteUser Maybe',
+    "WflowsAuthTrustRemoteUser: 'Maybe' is not known, use 'On' or 'Off' (e.g. WflowsAuthTrustRemoteUser On OIDC_CLAIM_roles OIDC_CLAIM_tenant_id)");
+bad('and takes names of environment variables', 'WflowsAuthTrustRemoteUser On "a b"',
+    "WflowsAuthTrustRemoteUser: 'a b': no name of an environment variable (e.g. WflowsAuthTrustRemoteUser On OIDC_CLAIM_roles OIDC_CLAIM_tenant_id)");
+good('which may be left out', 'WflowsAuthTrustRemoteUser On');
+my $jwt = write_file("$dir/jwt", 'j' x 32, 0400);
+my $short = write_file("$dir/short", 'j' x 31, 0400);
+good('keys for tokens come from sources', "WflowsAuthJwtKey a file:$jwt\nWflowsAuthJwtKey b file:$jwt");
+bad('each has its own kid', "WflowsAuthJwtKey a file:$jwt\nWflowsAuthJwtKey a file:$jwt",
+    "WflowsAuthJwtKey: 'a': this id is already used, each key needs its own");
+bad('which is a short word', "WflowsAuthJwtKey a/b file:$jwt",
+    "WflowsAuthJwtKey: 'a/b': a key's id is 1 to 32 letters, digits or _.- (e.g. WflowsAuthJwtKey k2026 file:/etc/wflows/key-k2026)");
+$conf = "WflowsAuthJwtKey a file:$short";
+bad('and 32 bytes at least; the line is named', $conf, "WF1010: WflowsAuthJwtKey a (" . at($conf)
+    . '): WF0600: the secret has 31 bytes, HS256 needs at least 32 (e.g. openssl rand -base64 32)');
+bad('Require wflows-role names the roles', "<Location /x>\nRequire wflows-role boss\n</Location>",
+    "Require wflows-role: 'boss' is not known, use 'leitura', 'operador', 'gestor', 'admin' or 'platform_admin' (e.g. Require wflows-role gestor)");
+bad('Require wflows-role needs one', "<Location /x>\nRequire wflows-role\n</Location>",
+    'Require wflows-role needs a role (e.g. Require wflows-role gestor)');
+bad('Require wflows-scope knows the scopes', "<Location /x>\nRequire wflows-scope read:minds\n</Location>",
+    "Require wflows-scope: 'read:minds' is not known, use read:<area> or write:<area> (e.g. Require wflows-scope read:flows)");
+bad('Require wflows-tenant takes slugs', "<Location /x>\nRequire wflows-tenant Acme\n</Location>",
+    "Require wflows-tenant: 'Acme' is no slug of a company (e.g. Require wflows-tenant acme)");
+good('all of them in one place', "<Location /x>\nAuthType Wflows\nAuthName x\nRequire wflows-role gestor admin\nRequire wflows-scope read:flows write:flows\nRequire wflows-tenant\nRequire wflows-tenant acme other\n</Location>");
+
 # ---- main server only -------------------------------------------------------------------------------------------
 
 for my $line ($db, $redis, $master, 'WflowsDBPoolMax 8', 'WflowsRedisTimeout 1s', 'WflowsRedisPrefix x:',
-    'WflowsTenantPlatformLimit 1 1s', 'WflowsTenantLimitFailure open', 'WflowsTenantDefaultPlan pro') {
+    'WflowsAuthJwtKey a env:A', 'WflowsAuthTokenTTL 5min', 'WflowsAuthTrustRemoteUser On', 'WflowsTenantPlatformLimit 1 1s', 'WflowsTenantLimitFailure open', 'WflowsTenantDefaultPlan pro') {
     my ($name) = $line =~ /^(\w+)/;
     bad("$name is refused in a virtual host", "<VirtualHost *>\nServerName a.example\n$line\n</VirtualHost>",
         "$name: not in <VirtualHost>, it is for the whole process; move it to the main server configuration");

@@ -44,6 +44,32 @@ int wf_hub_signature_ok(const char *header, const void *body, size_t body_len, c
 wf_status_t wf_jwt_hs256_open(wf_ctx_t *ctx, wf_slice_t *payload, const char *jwt, const void *key,
                               size_t key_len) WF_MUST_CHECK;
 
+/* ---- JSON Web Tokens (RFC 7515, 7518, 7519) ------------------------------------------------- */
+
+typedef enum { WF_JWT_HS256, WF_JWT_RS256, WF_JWT_ES256 } wf_jwt_alg_t;
+#define WF_JWT_SECRET_MIN 32 /* bytes; RFC 7518 section 3.2 */
+
+/* In ctx->pool, wiped or freed with it; immutable, for any thread. `kid` NULL: the key has no name. */
+typedef struct wf_jwt_key_t wf_jwt_key_t;
+/* Expected failure: WF_EINVALID (a secret that is too short; no usable public key). `kid` is put into the header as
+ * it stands: letters, digits and _.- only. */
+wf_status_t wf_jwt_key_hmac(wf_ctx_t *ctx, wf_jwt_key_t **out, const char *kid, const void *secret,
+                            size_t len) WF_MUST_CHECK;
+/* Of a JWK's decoded members: n and e; x and y of P-256. */
+wf_status_t wf_jwt_key_rsa(wf_ctx_t *ctx, wf_jwt_key_t **out, const char *kid, wf_slice_t n,
+                           wf_slice_t e) WF_MUST_CHECK;
+wf_status_t wf_jwt_key_ec(wf_ctx_t *ctx, wf_jwt_key_t **out, const char *kid, wf_slice_t x,
+                          wf_slice_t y) WF_MUST_CHECK;
+/* The payload of a token that one of the keys signed, NUL-terminated in ctx->pool; its claims are the caller's to
+ * check. A kid in the token picks the keys that are tried, and each key's own algorithm must be the one
+ * that the token names: a token cannot choose how it is checked. Expected failure: WF_EDENIED. */
+wf_status_t wf_jwt_open(wf_ctx_t *ctx, wf_slice_t *payload, const char *jwt,
+                        const wf_jwt_key_t *const *keys, int count) WF_MUST_CHECK;
+/* The kid that a token names, which nobody has verified, in `pool`; NULL: none, or no token. */
+const char *wf_jwt_kid(apr_pool_t *pool, const char *jwt);
+/* With an HS256 key; NULL with any other. */
+const char *wf_jwt_sign(apr_pool_t *pool, const wf_jwt_key_t *key, const char *payload, size_t len);
+
 /* ---- master keys, data keys, sealed columns ----------------------------------------------- */
 
 /* Immutable after it is made; any thread may use it. Lives in the pool it was made in, wiped with
@@ -59,6 +85,9 @@ typedef struct {
 wf_status_t wf_keyring_make(wf_ctx_t *ctx, wf_keyring_t **out, const wf_master_key_t *keys,
                             int count) WF_MUST_CHECK;
 const char *wf_keyring_primary_id(const wf_keyring_t *ring);
+/* A key of its own for `purpose`, out of the primary: another one after the primary has changed. */
+void wf_keyring_derive(unsigned char out[WF_SHA256_LEN], const wf_keyring_t *ring,
+                       const char *purpose);
 /* Base64 text of 32 bytes (white space around it is trimmed) to a key. WF_EINVALID otherwise. */
 wf_status_t wf_master_key_parse(wf_ctx_t *ctx, wf_master_key_t *out, const char *id,
                                 const char *base64) WF_MUST_CHECK;

@@ -74,6 +74,12 @@ const char *wf_keyring_primary_id(const wf_keyring_t *ring)
     return ring->keys[0].id;
 }
 
+void wf_keyring_derive(unsigned char out[WF_SHA256_LEN], const wf_keyring_t *ring,
+                       const char *purpose)
+{
+    wf_hmac_sha256(out, ring->keys[0].key, sizeof(ring->keys[0].key), purpose, strlen(purpose));
+}
+
 wf_status_t wf_master_key_parse(wf_ctx_t *ctx, wf_master_key_t *out, const char *id,
                                 const char *base64)
 {

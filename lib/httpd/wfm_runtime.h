@@ -11,7 +11,7 @@
 #include <httpd.h>
 
 /* Raised with any change of a struct that crosses the border between two modules. */
-#define WFM_ABI 4u
+#define WFM_ABI 5u
 
 /* Which of wflows' routes a request is on (DESIGN.md section 3). */
 typedef enum {
@@ -26,6 +26,24 @@ typedef enum {
     WFM_PLACE_GATEWAY   /* /company/{slug}/…: whatever handler or proxy is configured there */
 } wfm_place_t;
 
+/* ---- who calls ------------------------------------------------------------------------------ */
+
+typedef enum {
+    WFM_IDENTITY_OK,
+    WFM_IDENTITY_NONE,       /* no credentials: 401 */
+    WFM_IDENTITY_BAD,        /* wrong, expired, revoked: 401, and the reply does not say which */
+    WFM_IDENTITY_AMBIGUOUS,  /* a person of several companies who names none with X-Tenant: 400 */
+    WFM_IDENTITY_ELSEWHERE,  /* X-Tenant names a company that is not the caller's: 403 */
+    WFM_IDENTITY_LIMITED,    /* 429 */
+    WFM_IDENTITY_UNAVAILABLE /* could not be found out: 503 */
+} wfm_identity_verdict_t;
+
+typedef struct {
+    wfm_identity_verdict_t verdict;
+    const wf_identity_t *who; /* with OK; with AMBIGUOUS too, of no company and no role */
+    wf_admission_t limit;     /* of the caller's own rate, limit_scope NULL: none; when to try again */
+} wfm_identity_t;
+
 /* Attached to each request that mod_wflows_tenant has looked at; lives as long as the request. */
 typedef struct {
     const char *request_id;
@@ -38,6 +56,7 @@ typedef struct {
     int flow_version;      /* 0: not pinned */
     int admitted;          /* 1: `admission` holds a tenant that is served */
     wf_admission_t admission;
+    const wfm_identity_t *identity; /* NULL: nobody has asked who calls */
 } wfm_request_t;
 
 /* The one runtime of this child process. NULL: another ABI, or it could not be made (logged; tried
@@ -48,24 +67,6 @@ APR_DECLARE_OPTIONAL_FN(wf_runtime_t *, wflows_runtime_get, (unsigned abi));
 APR_DECLARE_OPTIONAL_FN(wf_conf_t *, wflows_conf_get, (unsigned abi, server_rec *s));
 /* NULL: not a request of ours. */
 APR_DECLARE_OPTIONAL_FN(const wfm_request_t *, wflows_request_get, (request_rec * r));
-
-/* ---- who calls ------------------------------------------------------------------------------ */
-
-typedef enum {
-    WFM_IDENTITY_OK,
-    WFM_IDENTITY_NONE,       /* no credentials: 401 */
-    WFM_IDENTITY_BAD,        /* wrong, expired, revoked: 401, and the reply does not say which */
-    WFM_IDENTITY_AMBIGUOUS,  /* a person of several companies who names none with X-Tenant: 400 */
-    WFM_IDENTITY_LIMITED,    /* 429 */
-    WFM_IDENTITY_UNAVAILABLE /* could not be found out: 503 */
-} wfm_identity_verdict_t;
-
-typedef struct {
-    wfm_identity_verdict_t verdict;
-    const wf_identity_t *who; /* with OK */
-    wf_admission_t limit;     /* of the caller's own rate, limit_scope NULL: none */
-} wfm_identity_t;
-
 /* Authenticates the request by what it carries (DESIGN.md section 9), once: the answer is kept with it. */
 APR_DECLARE_OPTIONAL_FN(const wfm_identity_t *, wflows_identity_get, (request_rec * r));
 

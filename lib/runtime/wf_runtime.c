@@ -1,5 +1,7 @@
 #include "runtime/wf_runtime.h"
 
+#include "service/wf_auth.h"
+
 #include <string.h>
 
 /* The reply of a company's own server: a screen and its data, never a file. */
@@ -32,6 +34,8 @@ void wf_conf_defaults(wf_conf_t *conf)
     conf->service.limits_fail_open = 1;
     conf->service.repeat_window = apr_time_from_sec(60);
     conf->service.billing_grace = apr_time_from_sec(7 * 86400);
+    conf->service.auth.token_ttl = apr_time_from_sec(15 * 60);
+    conf->service.auth.refresh_ttl = apr_time_from_sec(30 * 86400);
 }
 
 static wf_status_t make_postgres(wf_ctx_t *ctx, wf_runtime_t *rt, apr_pool_t *pool, int check_role)
@@ -139,7 +143,8 @@ wf_status_t wf_runtime_make(wf_ctx_t *ctx, wf_runtime_t **out, apr_pool_t *pool,
         }
     }
     if ((st = wf_rsa_cache_make(ctx, &rt->service.rsa, pool, conf->rsa_cache_slots)) != WF_OK ||
-        (st = make_http(ctx, rt, pool)) != WF_OK) {
+        (st = make_http(ctx, rt, pool)) != WF_OK ||
+        (st = wf_auth_state_make(ctx, &rt->service.auth, pool, opts->ring)) != WF_OK) {
         return st;
     }
     if (opts->start_writer && (st = start_writer(ctx, rt, pool)) != WF_OK) {

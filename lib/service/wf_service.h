@@ -9,6 +9,15 @@
 #include "tenant/wf_tenant.h"
 
 typedef struct wf_step_writer_t wf_step_writer_t;
+typedef struct wf_auth_state_t wf_auth_state_t;
+
+/* How callers are known (WflowsAuth…); see wf_auth.h. */
+typedef struct {
+    const wf_jwt_key_t *const *jwt_keys; /* WflowsAuthJwtKey; the first signs */
+    int jwt_key_count;
+    apr_interval_time_t token_ttl, refresh_ttl; /* WflowsAuthTokenTTL, WflowsAuthRefreshTTL */
+    int trust_remote_user;                      /* WflowsAuthTrustRemoteUser */
+} wf_auth_conf_t;
 
 /* Limits and switches that come from directives. */
 typedef struct {
@@ -23,6 +32,7 @@ typedef struct {
     const char *media_dir;          /* WflowsFlowMediaDir; NULL: files are not fetched */
     const apr_array_header_t *media_hosts; /* WflowsFlowMediaHost, const char * */
     const char *graph_url;          /* WflowsFlowGraphURL */
+    wf_auth_conf_t auth;
 } wf_service_conf_t;
 
 /* Everything a use case needs; one per process, shared by its threads, made by lib/runtime. */
@@ -32,6 +42,7 @@ typedef struct {
     wf_rsa_cache_t *rsa;
     wf_step_writer_t *writer; /* NULL outside httpd: steps are committed directly */
     wf_http_t *http;
+    wf_auth_state_t *auth;
     wf_metrics_t *metrics; /* never NULL */
     _Atomic apr_time_t *woken_at; /* when this process last woke the outbox workers; NULL: never does */
     wf_service_conf_t conf;

@@ -81,6 +81,7 @@ const wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool)
     script_make(&s->platform, "platform", platform_lua);
     script_make(&s->save_context, "save_context", save_lua);
     script_make(&s->save_plan, "save_plan", wf_save_plan_lua);
+    script_make(&s->api_key, "api_key", wf_api_key_lua);
     return s;
 }
 

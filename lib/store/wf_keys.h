@@ -30,6 +30,17 @@
 /* Hash: n (counted here), base (what PostgreSQL had when this key was made). `month`: 2026-11. */
 #define WF_KEY_USE(pool, prefix, slug, month) WF_KEY_OF_COMPANY(pool, prefix, slug, "use:", month)
 
+/* Who calls: before a company is known, so each key has a tag of its own, "key:<lookup id>", "user:<id>" or
+ * "company:<id or slug>", which no slug looks like. "auth" is a hash of what is known, "gen" a counter that every change
+ * raises; what was saved under another one is not used. One counter more is for all of them. */
+#define WF_KEY_AUTH(pool, prefix, name, what)                                                      \
+    apr_pstrcat(pool, prefix, "{", name, "}:", what, NULL)
+#define WF_KEY_AUTH_GENERATION(pool, prefix) apr_pstrcat(pool, prefix, "auth:gen", NULL)
+
+#define WF_TTL_AUTH_S 60
+/* That a secret was right once only gives its next check the right of way. */
+#define WF_TTL_AUTH_PROVEN_S 86400
+#define WF_TTL_AUTH_USES_S (30 * 86400)
 #define WF_TTL_CTX_S 300
 #define WF_TTL_FLOW_S 300
 #define WF_TTL_NEGATIVE_S 5

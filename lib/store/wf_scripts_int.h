@@ -26,8 +26,10 @@
 typedef struct wf_store_scripts_t {
     wf_redis_script_t limits, platform, save_context; /* wf_admit_store.c */
     wf_redis_script_t save_plan;                      /* wf_exchange_store.c */
+    wf_redis_script_t api_key;                        /* wf_auth_store.c */
 } wf_store_scripts_t;
 
 extern const char wf_save_plan_lua[];
+extern const char wf_api_key_lua[];
 
 #endif

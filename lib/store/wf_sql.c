@@ -622,7 +622,7 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
 };
 
 static const wf_pg_stmt_t *const areas[WF_SQL_AREA_END >> 8] = {
-    core, wf_sql_companies,
+    core, wf_sql_companies, wf_sql_people,
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

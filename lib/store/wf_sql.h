@@ -130,6 +130,11 @@ typedef enum {
     WF_SQL_COMPANY_PAGE_SLUG,
 
     WF_SQL_AREA_PEOPLE = 2 << 8,
+    WF_SQL_AUTH_KEY,
+    WF_SQL_AUTH_KEY_USED,
+    WF_SQL_AUTH_KEY_ADDRESS,
+    WF_SQL_AUTH_USER,
+    WF_SQL_AUTH_COMPANY,
 
     WF_SQL_AREA_ACCOUNTS = 3 << 8,
 
@@ -149,6 +154,7 @@ const wf_pg_stmt_t *wf_sql(wf_sql_id_t id);
 #define WF_SQL_AT(id) [(id) & 0xff]
 
 extern const wf_pg_stmt_t wf_sql_companies[];
+extern const wf_pg_stmt_t wf_sql_people[];
 
 /* ---- one page of a list (wf_list.h) ----------------------------------------------------------- */
 

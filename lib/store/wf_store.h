@@ -42,7 +42,7 @@ const char *wf_version_tag(apr_pool_t *pool, const wf_json_t *doc);
 
 /* ---- schema (wf_migrate.c) ------------------------------------------------------------------- */
 
-#define WF_SCHEMA_VERSION_NEEDED 11 /* raised with each migration this build needs */
+#define WF_SCHEMA_VERSION_NEEDED 12 /* raised with each migration this build needs */
 
 typedef struct {
     int version;      /* newest applied */

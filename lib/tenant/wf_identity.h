@@ -58,6 +58,7 @@ typedef struct {
     wf_identity_kind_t kind;
     const char *subject;      /* "user:<id>", "key:<id>", "sso:<name>": for audit rows and WFLOWS_SUBJECT */
     const char *user_id;      /* UUID of our users table; NULL: none */
+    const char *session_id;   /* of the log-in that the token is of; NULL: none */
     const char *company_id;   /* NULL: the platform's own */
     const char *company_slug; /* NULL: not known */
     int company_active;       /* 0: its company is suspended: it may read and nothing else */

@@ -1,0 +1,34 @@
+/* Inside lib/service: the parts of wf_auth. */
+#ifndef WF_AUTH_INT_H
+#define WF_AUTH_INT_H
+
+#include "service/wf_auth.h"
+#include "store/wf_auth_store.h"
+
+/* ---- argon2id, a bounded number at once (wf_auth_gate.c) ------------------------------------------ */
+
+typedef struct wf_auth_gate_t wf_auth_gate_t;
+wf_status_t wf_auth_gate_make(wf_ctx_t *ctx, wf_auth_gate_t **out, apr_pool_t *pool) WF_MUST_CHECK;
+/* WF_EUNAVAIL: so many are waiting or it took so long that this one is not to. Every WF_OK is followed by a leave. */
+wf_status_t wf_auth_gate_enter(wf_ctx_t *ctx, wf_auth_gate_t *gate) WF_MUST_CHECK;
+void wf_auth_gate_leave(wf_auth_gate_t *gate);
+
+struct wf_auth_state_t {
+    wf_auth_gate_t *gate;
+    unsigned char proof_key[WF_SHA256_LEN];
+};
+
+/* ---- the ways to be known ---------------------------------------------------------------------------- */
+
+/* `key`: what came as an API key. */
+wf_auth_verdict_t wf_auth_by_key(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,
+                                 const wf_credentials_t *credentials, const char *key);
+wf_auth_verdict_t wf_auth_by_token(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,
+                                   const wf_credentials_t *credentials, const char *jwt);
+wf_auth_verdict_t wf_auth_by_server(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,
+                                    const wf_credentials_t *credentials);
+
+/* UNAVAILABLE for an outage or a failure of ours, else BAD. */
+wf_auth_verdict_t wf_auth_verdict_of(wf_status_t status);
+
+#endif
