@@ -7,7 +7,8 @@
 --   wflows_lookup    owns the SECURITY DEFINER functions and nothing else; may only read what they read.
 --                    They are not the owner's, because the owner could also drop the wall.
 --   wflows_worker    the same for the functions by which background workers find work across companies:
---                    reads what they read, and marks an outbox row as taken, nothing else
+--                    reads what they read, marks an outbox row as taken, and blanks audit rows of a
+--                    company that is being erased, nothing else
 -- Row security is forced, so the owner too sees rows only as a member of wflows_platform. A dump by an
 -- owner that is not a superuser needs pg_dump --enable-row-security.
 

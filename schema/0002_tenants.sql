@@ -34,7 +34,8 @@ create table wflows.companies (
     constraint companies_max_monthly_messages_check check (max_monthly_messages >= 0),
     constraint companies_settings_check check (jsonb_typeof(settings) = 'object'),
     constraint companies_metadata_check check (jsonb_typeof(metadata) = 'object'),
-    constraint companies_status_check check (status in ('active', 'inactive', 'suspended', 'pending')),
+    constraint companies_status_check
+        check (status in ('active', 'inactive', 'suspended', 'pending', 'erasing')),
     constraint companies_suspension_reason_check check (char_length(suspension_reason) <= 500)
 );
 create unique index companies_slug_key on wflows.companies (slug) where deleted_at is null;

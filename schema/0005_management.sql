@@ -163,3 +163,166 @@ create table wflows.opt_outs (
 );
 call wflows.protect('wflows.opt_outs');
 grant select, insert, update, delete on wflows.opt_outs to wflows_app, wflows_platform;
+
+-- ---- erasure of a company (LGPD art. 18) --------------------------------------------------------------------------
+
+-- What is to be erased, how far it is, and what was removed: all a process needs to go on where another one
+-- stopped. Kept for good, and so without anything about a person once it is done.
+create table wflows.erasures (
+    company_id uuid not null,
+    slug text,                -- null: done
+    step text not null default 'files',
+    requested_by text,        -- done: what stands before its colon
+    requested_at timestamptz not null default now(),
+    erased_at timestamptz,    -- the company and its data keys are gone
+    finished_at timestamptz,
+    audit_seq bigint not null default 0, -- audit rows up to it are blanked
+    removed jsonb not null default '{}', -- table (or files, redis_keys): how many
+    report text,              -- signed
+    primary key (company_id),
+    constraint erasures_step_check
+        check (step in ('files', 'tables', 'audit', 'company', 'cache', 'done')),
+    constraint erasures_done_check check ((step = 'done') = (report is not null and slug is null))
+);
+create index erasures_open on wflows.erasures (requested_at) where step <> 'done';
+call wflows.protect('wflows.erasures');
+create policy worker_read on wflows.erasures for select to wflows_worker using (true);
+grant select on wflows.erasures to wflows_app, wflows_worker;
+grant select, insert, update on wflows.erasures to wflows_platform;
+
+-- Whoever is being erased stays so, whatever else wants to change the company.
+create function wflows.companies_erasing() returns trigger
+language plpgsql
+as $$
+begin
+    raise exception 'company % is being erased', old.id
+          using errcode = 'check_violation', constraint = 'companies_status_check';
+end
+$$;
+create trigger companies_erasing before update on wflows.companies
+    for each row when (old.status = 'erasing' and new.status <> 'erasing')
+    execute function wflows.companies_erasing();
+
+-- Every tenant table, those that refer to others before these. What must outlive the rest is not among them.
+create function wflows.erasure_tables() returns table (name text)
+language sql stable
+as $$
+    with recursive own as (
+        select c.oid, c.relname::text as name from pg_catalog.pg_class c
+        where c.relnamespace = 'wflows'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+          and c.relname not in ('audit_logs', 'audit_heads', 'erasures', 'data_keys')
+          and exists (select from pg_catalog.pg_attribute a
+                      where a.attrelid = c.oid and a.attname = 'company_id' and not a.attisdropped)
+    ), chain as (
+        select o.oid, array[o.oid] as path from own o
+        union all
+        select f.conrelid, h.path || f.conrelid
+        from chain h
+        join pg_catalog.pg_constraint f on f.confrelid = h.oid and f.contype = 'f'
+        where f.conrelid <> all (h.path)
+    )
+    select o.name from own o join chain h using (oid)
+    group by o.name order by max(cardinality(h.path)) desc, o.name
+$$;
+
+-- Deletes up to p_max rows of one table of a company that is being erased, and counts them. 0: none is left.
+create function wflows.erase_rows(p_company uuid, p_max int) returns int
+language plpgsql
+as $$
+declare
+    v_table text;
+    v_count int;
+begin
+    perform from wflows.erasures e where e.company_id = p_company and e.step <> 'done' for update;
+    if not found then
+        raise exception 'company % is not being erased', p_company using errcode = 'insufficient_privilege';
+    end if;
+    update wflows.flows set active_version = null
+    where company_id = p_company and active_version is not null;
+    for v_table in select t.name from wflows.erasure_tables() t loop
+        execute format('delete from wflows.%1$I t where t.company_id = $1 and t.ctid = any (array('
+                       'select e.ctid from wflows.%1$I e where e.company_id = $1 limit $2))', v_table)
+        using p_company, p_max;
+        get diagnostics v_count = row_count;
+        if v_count > 0 then
+            update wflows.erasures e
+            set removed = e.removed || jsonb_build_object(
+                    v_table, coalesce((e.removed ->> v_table)::bigint, 0) + v_count)
+            where e.company_id = p_company;
+            return v_count;
+        end if;
+    end loop;
+    return 0;
+end
+$$;
+
+-- Takes what is about people out of the next p_max audit rows after p_after; answers the last one's number,
+-- null: no more. The chain still holds (0004_events.sql).
+create function wflows.erase_audit(p_company uuid, p_after bigint, p_max int) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_last bigint;
+begin
+    if not exists (select from wflows.erasures e where e.company_id = p_company and e.step <> 'done') then
+        raise exception 'company % is not being erased', p_company using errcode = 'insufficient_privilege';
+    end if;
+    with gone as (
+        update wflows.audit_logs l
+        set actor = split_part(l.actor, ':', 1), salt = null, user_id = null, resource_id = null,
+            ip_address = null, user_agent = null, request_id = null, old_values = null, new_values = null,
+            metadata = null
+        where l.company_id = p_company and l.seq > p_after and l.seq <= p_after + p_max
+        returning l.seq)
+    select max(g.seq) into v_last from gone g;
+    return v_last;
+end
+$$;
+
+-- How many rows each table still has, 10000 meaning that or more.
+create function wflows.erasure_left(p_company uuid) returns jsonb
+language plpgsql stable
+as $$
+declare
+    v_table text;
+    v_count int;
+    v_left jsonb := '{}';
+begin
+    for v_table in select t.name from wflows.erasure_tables() t loop
+        execute format('select count(*) from (select from wflows.%I e where e.company_id = $1 limit 10000) x', v_table)
+        into v_count using p_company;
+        if v_count > 0 then
+            v_left := v_left || jsonb_build_object(v_table, v_count);
+        end if;
+    end loop;
+    return v_left;
+end
+$$;
+
+create function wflows.erasure_json(p_erasure wflows.erasures) returns json
+language sql stable
+return json_build_object(
+    'company_id', p_erasure.company_id, 'step', p_erasure.step, 'requested_by', p_erasure.requested_by,
+    'requested_at', wflows.time_text(p_erasure.requested_at),
+    'erased_at', wflows.time_text(p_erasure.erased_at),
+    'finished_at', wflows.time_text(p_erasure.finished_at), 'removed', p_erasure.removed,
+    'left', case when p_erasure.step <> 'done' then wflows.erasure_left(p_erasure.company_id) end,
+    'report', p_erasure.report);
+
+revoke execute on function
+    wflows.companies_erasing(), wflows.erasure_tables(), wflows.erase_rows(uuid, int),
+    wflows.erase_audit(uuid, bigint, int), wflows.erasure_left(uuid), wflows.erasure_json(wflows.erasures)
+    from public;
+grant execute on function
+    wflows.erasure_tables(), wflows.erasure_left(uuid), wflows.erasure_json(wflows.erasures)
+    to wflows_app, wflows_platform;
+grant execute on function wflows.erase_rows(uuid, int), wflows.erase_audit(uuid, bigint, int)
+    to wflows_platform;
+create policy worker_erase on wflows.audit_logs to wflows_worker using (true) with check (true);
+grant select, update (actor, salt, user_id, resource_id, ip_address, user_agent, request_id, old_values,
+                      new_values, metadata)
+    on wflows.audit_logs to wflows_worker;
+grant create on schema wflows to wflows_worker;
+alter function wflows.erase_audit(uuid, bigint, int) owner to wflows_worker;
+revoke create on schema wflows from wflows_worker;

@@ -76,6 +76,7 @@ my @samples = (
     outbox_attempts => sub { { company_id => $_[0], outbox_id => $_[0], attempt => 1 } },
     media => sub { { company_id => $_[0], id => $_[0], source => 'cdn', media_id => 'm', sha256 => 'ab' x 32 } },
     usage_counters => sub { { company_id => $_[0], month => '2026-11', metric => 'messages', n => 5 } },
+    erasures => sub { { company_id => $_[0], slug => "slug-$_[1]" } },
     audit_heads => sub { { company_id => $_[0], seq => 9, hash => $hash } },
     audit_logs => sub { { company_id => $_[0], id => $_[0], actor => 'x', action => 'a.b', resource_type => 'a' } },
     users => sub { { company_id => $_[0], id => $_[0], email => 'a@b.example', name => 'U', role => 'admin' } },
@@ -133,8 +134,8 @@ for my $table (@tenant_tables) {
         "$table has the tenant policy for everybody, and no other one for everybody");
     my @others = grep { $_->[2] ne 'public' } @$policies;
     ok(!(grep { !($_->[2] eq 'wflows_platform' || $_->[2] =~ /^wflows_lookup(?:,wflows_worker)?$/ && $_->[3] eq 'SELECT'
-                || $table eq 'outbox' && $_->[2] eq 'wflows_worker') } @others),
-        "$table has further policies for wflows_platform, for look-ups to read, and on the outbox for workers, only");
+                || $_->[2] eq 'wflows_worker' && ($table =~ /^(?:outbox|audit_logs)$/ || $_->[3] eq 'SELECT')) } @others),
+        "$table has further policies for wflows_platform, for look-ups and workers to read, and on outbox and audit rows for workers, only");
 }
 
 # The only unique thing that spans companies: nobody but the platform inserts there, nobody changes a slug.
@@ -167,18 +168,19 @@ is_deeply([map { $_->[0] } grep { $_->[1]
             && ($_->[2] !~ /^wflows_(?:lookup|worker)$/ || $_->[3] !~ /^search_path=pg_catalog, pg_temp$/) } @$functions], [],
     'every SECURITY DEFINER function is of wflows_lookup or wflows_worker and has its search_path pinned');
 is_deeply([sort map { $_->[0] =~ /\.(\w+)/ } grep { $_->[1] } @$functions],
-    [qw(outbox_claim outbox_depth schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
+    [qw(erase_audit outbox_claim outbox_depth schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_lookup'}),
     join(',', map { "$_:SELECT" } sort qw(companies data_keys plans schema_migrations whatsapp_accounts)),
     'wflows_lookup may read what the look-ups read, and nothing else');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_worker'}),
-    join(',', map { "$_:SELECT" } sort qw(companies data_keys outbox whatsapp_accounts)),
-    'wflows_worker may read what a claim reads');
-is($root->selectrow_array(q{select string_agg(table_name || '.' || column_name, ',' order by column_name)
+    join(',', map { "$_:SELECT" } sort qw(audit_logs companies data_keys erasures outbox whatsapp_accounts)),
+    'wflows_worker may read what a claim and an erasure read');
+is($root->selectrow_array(q{select string_agg(table_name || '.' || column_name, ',' order by table_name, column_name)
     from information_schema.column_privileges where grantee = 'wflows_worker' and privilege_type <> 'SELECT'}),
-    join(',', map { "outbox.$_" } qw(due lease_owner lease_until status)), 'and mark outbox rows, nothing else');
+    join(',', (map { "audit_logs.$_" } qw(actor ip_address metadata new_values old_values request_id resource_id salt user_agent user_id)),
+        map { "outbox.$_" } qw(due lease_owner lease_until status)), 'and mark outbox rows and blank audit rows, nothing else');
 is($root->selectrow_array(q{select count(*) from information_schema.table_privileges
     where table_schema = 'wflows' and (grantee = 'PUBLIC' or privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER')
     and grantee like 'wflows_%')}), 0, 'nothing is granted to PUBLIC, no role may truncate or reference');
@@ -360,6 +362,8 @@ refused('nor by finishing rows of no company',
 refused('there is no step without a company', qq{select wflows.session_load(null, '$token')}, qr/another company/, '');
 is(value(undef, qq{select wflows.session_load($in_b, '$token')::text || coalesce(current_setting('app.tenant_id', true), '')}),
     '{"of":"b"}', 'a step function leaves no tenant behind');
+refused('a company does not erase itself', qq{select wflows.erase_rows($in_a, 1)}, qr/permission denied/);
+refused('nor what is in its audit rows', qq{select wflows.erase_audit($in_a, 0, 1)}, qr/permission denied/);
 refused('protect is of migrations only', q{call wflows.protect('wflows.companies')}, qr/permission denied/);
 
 # ---- roles --------------------------------------------------------------------------------------------------------------
@@ -389,6 +393,8 @@ for my $sql ('delete from wflows.audit_logs', q{update wflows.audit_logs set act
     q{alter function wflows.tenant_record(text, text) security invoker}, 'delete from wflows.schema_migrations') {
     like(as_platform($sql), qr/permission denied|must be owner/, "the platform may not: $sql");
 }
+like(as_platform("select wflows.$_"), qr/is not being erased/, "the platform erases no company that nobody asked to: $_")
+    for "erase_rows('00000000-0000-7000-8000-00000000000c', 10)", "erase_audit('00000000-0000-7000-8000-00000000000c', 0, 10)";
 is(value('a', q{select count(*) from wflows.companies}), 1, 'and the role goes with its transaction');
 
 # The owner is bound too, as far as it is not let through by being a member of wflows_platform.

@@ -94,6 +94,15 @@ wf_status_t wf_master_key_parse(wf_ctx_t *ctx, wf_master_key_t *out, const char 
 /* Base64 of 32 random bytes. */
 wf_status_t wf_master_key_generate(wf_ctx_t *ctx, const char **base64) WF_MUST_CHECK;
 
+/* "wfs1:<master id>:<base64url of data>:<base64url of its HMAC>": what this installation states and others keep,
+ * under a key that is derived from the primary for this purpose alone. */
+const char *wf_ring_sign(apr_pool_t *pool, const wf_keyring_t *ring, const char *purpose,
+                         const void *data, size_t len);
+/* What was signed, in ctx->pool with a NUL after it. Expected failures: WF_EINVALID (form), WF_ENOTFOUND (its
+ * master key is not in the ring), WF_EDENIED (not signed so). */
+wf_status_t wf_ring_check(wf_ctx_t *ctx, wf_slice_t *data, const wf_keyring_t *ring,
+                          const char *purpose, const char *text) WF_MUST_CHECK;
+
 /* A company's data key in clear, on the stack or in secret memory for the length of a request. */
 typedef struct {
     char id[WF_UUID_LEN + 1];

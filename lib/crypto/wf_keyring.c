@@ -228,3 +228,60 @@ const char *wf_data_key_master_id(apr_pool_t *pool, const char *wrapped)
     }
     return apr_pstrmemdup(pool, text.key_id.data, text.key_id.len);
 }
+
+/* ---- statements --------------------------------------------------------------------------- */
+
+#define SIGN_PREFIX "wfs1:"
+
+/* Over all that stands before it, under a key that serves nothing else. */
+static void sign(unsigned char mac[WF_SHA256_LEN], const wf_master_key_t *master,
+                 const char *purpose, const char *text, size_t len)
+{
+    unsigned char key[WF_SHA256_LEN];
+
+    wf_hmac_sha256(key, master->key, sizeof(master->key), purpose, strlen(purpose));
+    wf_hmac_sha256(mac, key, sizeof(key), text, len);
+    wf_wipe(key, sizeof(key));
+}
+
+const char *wf_ring_sign(apr_pool_t *pool, const wf_keyring_t *ring, const char *purpose,
+                         const void *data, size_t len)
+{
+    unsigned char mac[WF_SHA256_LEN];
+    const char *text = apr_pstrcat(pool, SIGN_PREFIX, ring->keys[0].id, ":",
+                                   wf_base64url(pool, data, len), NULL);
+
+    sign(mac, &ring->keys[0], purpose, text, strlen(text));
+    return apr_pstrcat(pool, text, ":", wf_base64url(pool, mac, sizeof(mac)), NULL);
+}
+
+wf_status_t wf_ring_check(wf_ctx_t *ctx, wf_slice_t *data, const wf_keyring_t *ring,
+                          const char *purpose, const char *text)
+{
+    const size_t skip = sizeof(SIGN_PREFIX) - 1;
+    const char *id = strncmp(text, SIGN_PREFIX, skip) == 0 ? text + skip : NULL;
+    const char *body = id ? strchr(id, ':') : NULL, *tail = body ? strchr(body + 1, ':') : NULL;
+    unsigned char mac[WF_SHA256_LEN], claimed[WF_BASE64_MAX(64)], *out;
+    const wf_master_key_t *master;
+    size_t len, claimed_len;
+
+    *data = (wf_slice_t){NULL, 0};
+    if (!tail || !is_master_id(id, (size_t)(body - id)) || strlen(tail + 1) > 64 ||
+        !wf_base64url_decode(claimed, &claimed_len, tail + 1, strlen(tail + 1))) {
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0721) "this is no signed statement of wflows");
+    }
+    if (!(master = find_key(ring, id, (size_t)(body - id)))) {
+        return wf_fail_public(ctx, WF_ENOTFOUND,
+                              WFLOGNO(0722) "signed with the master key '%.*s', which is not configured",
+                              (int)(body - id), id);
+    }
+    sign(mac, master, purpose, text, (size_t)(tail - text));
+    out = apr_palloc(ctx->pool, WF_BASE64_MAX((size_t)(tail - body)) + 1);
+    if (claimed_len != sizeof(mac) || !wf_ct_equal(mac, claimed, sizeof(mac)) ||
+        !wf_base64url_decode(out, &len, body + 1, (size_t)(tail - body - 1))) {
+        return wf_fail_public(ctx, WF_EDENIED, WFLOGNO(0723) "the signature does not fit: it was changed");
+    }
+    out[len] = '\0';
+    *data = (wf_slice_t){(const char *)out, len};
+    return WF_OK;
+}

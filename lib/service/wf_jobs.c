@@ -1,5 +1,6 @@
 #include "service/wf_jobs.h"
 
+#include "service/wf_erase.h"
 #include "store/wf_jobs_store.h"
 #include "store/wf_outbox_store.h"
 
@@ -87,6 +88,11 @@ static wf_status_t bury_callbacks(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t
 static wf_status_t sweep_retention(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
 {
     return wf_retention_sweep(ctx, done, more, jobs->service->store, &jobs->sweep, BATCH);
+}
+
+static wf_status_t erase(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
+{
+    return wf_erase_turn(ctx, done, more, jobs->service);
 }
 
 static wf_status_t suspend_unpaid(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
@@ -219,6 +225,7 @@ static const struct {
     [WF_JOB_ROTATION] = {apr_time_from_sec(600), remind},
     [WF_JOB_RETENTION] = {apr_time_from_sec(900), sweep_retention},
     [WF_JOB_VERIFICATION] = {apr_time_from_sec(3600), mark_stale},
+    [WF_JOB_ERASURE] = {apr_time_from_sec(2), erase},
 };
 
 /* ---- a turn ----------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ static const char *const jobs[WF_JOB_COUNT] = {
     [WF_JOB_ROTATION] = "key_rotation",
     [WF_JOB_RETENTION] = "retention",
     [WF_JOB_VERIFICATION] = "verification",
+    [WF_JOB_ERASURE] = "erasure",
 };
 
 static const struct {

@@ -152,6 +152,7 @@ typedef enum {
     WF_JOB_ROTATION,
     WF_JOB_RETENTION,
     WF_JOB_VERIFICATION,
+    WF_JOB_ERASURE,
     WF_JOB_COUNT
 } wf_job_t;
 

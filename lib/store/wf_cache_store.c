@@ -113,3 +113,90 @@ wf_status_t wf_cache_leave_sessions(wf_ctx_t *ctx, const wf_store_t *store, cons
     }
     return st;
 }
+
+/* ---- erasure ---------------------------------------------------------------------------- */
+
+#define SCAN_COUNT "1000"
+
+/* What matches this text and nothing else, in the patterns of SCAN. */
+static const char *pattern_of(apr_pool_t *pool, const char *text)
+{
+    wf_buf_t out;
+
+    wf_buf_init(&out, pool, 64, 1024);
+    for (; *text; text++) {
+        if (strchr("*?[]\\^", *text)) {
+            wf_buf_putc(&out, '\\');
+        }
+        wf_buf_putc(&out, *text);
+    }
+    return out.data;
+}
+
+static wf_status_t run_one(wf_ctx_t *ctx, const wf_redis_reply_t **reply, wf_redis_batch_t *batch)
+{
+    wf_status_t st = wf_redis_run(ctx, batch);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    *reply = wf_redis_reply(batch, 0);
+    return (*reply)->is_error ? wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0725) "Redis does not forget a company: %s",
+                                        (*reply)->text)
+                              : WF_OK;
+}
+
+static wf_status_t unlink_keys(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store,
+                               const wf_redis_reply_t *keys)
+{
+    wf_redis_batch_t *batch;
+    const wf_redis_reply_t *reply;
+    const char **argv = apr_palloc(ctx->pool, (keys->count + 1) * sizeof(*argv));
+    size_t *lens = apr_palloc(ctx->pool, (keys->count + 1) * sizeof(*lens)), i;
+    wf_status_t st;
+
+    if (keys->count == 0) {
+        return WF_OK;
+    }
+    argv[0] = "UNLINK";
+    lens[0] = strlen(argv[0]);
+    for (i = 0; i < keys->count; i++) {
+        argv[i + 1] = keys->items[i].text;
+        lens[i + 1] = keys->items[i].len;
+    }
+    batch = wf_redis_batch(ctx, store->redis);
+    wf_redis_add(batch, (int)keys->count + 1, argv, lens);
+    if ((st = run_one(ctx, &reply, batch)) == WF_OK) {
+        *count += reply->n;
+    }
+    return st;
+}
+
+wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store, const char *slug)
+{
+    const char *pattern = pattern_of(ctx->pool, WF_KEY_OF_COMPANY(ctx->pool, store->prefix, slug, ""));
+    char cursor[32] = "0";
+    const wf_redis_reply_t *reply;
+    apr_pool_t *pool;
+    wf_ctx_t *own;
+    wf_status_t st = WF_OK;
+
+    *count = 0;
+    if (!store->redis) {
+        return WF_EUNAVAIL;
+    }
+    apr_pool_create(&pool, ctx->pool);
+    do {
+        apr_pool_clear(pool);
+        own = wf_ctx_derive(ctx, pool);
+        wf_redis_batch_t *batch = wf_redis_batch(own, store->redis);
+        wf_redis_addv(batch, "SCAN", cursor, "MATCH", apr_pstrcat(pool, pattern, "*", NULL), "COUNT",
+                      SCAN_COUNT, NULL);
+        if ((st = run_one(own, &reply, batch)) == WF_OK) {
+            apr_cpystrn(cursor, reply->items[0].text, sizeof(cursor));
+            st = unlink_keys(own, count, store, &reply->items[1]);
+        }
+    } while (st == WF_OK && strcmp(cursor, "0") != 0);
+    apr_pool_destroy(pool);
+    return st;
+}

@@ -3,6 +3,7 @@
 #include <apr_file_info.h>
 #include <apr_file_io.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PIECE 65536
@@ -191,4 +192,42 @@ int wf_media_file_remove(apr_pool_t *pool, const char *dir, const char *company_
         ok &= rv == APR_SUCCESS || APR_STATUS_IS_ENOENT(rv);
     }
     return ok;
+}
+
+static apr_status_t remove_files(apr_pool_t *pool, int64_t *count, const char *folder)
+{
+    apr_finfo_t info;
+    apr_dir_t *dir;
+    apr_status_t rv = apr_dir_open(&dir, folder, pool);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    while ((rv = apr_dir_read(&info, APR_FINFO_NAME, dir)) == APR_SUCCESS) {
+        if (strcmp(info.name, ".") == 0 || strcmp(info.name, "..") == 0) {
+            continue;
+        }
+        rv = apr_file_remove(apr_pstrcat(pool, folder, "/", info.name, NULL), pool);
+        if (rv != APR_SUCCESS && !APR_STATUS_IS_ENOENT(rv)) {
+            break;
+        }
+        (*count)++;
+    }
+    apr_dir_close(dir);
+    return APR_STATUS_IS_ENOENT(rv) ? apr_dir_remove(folder, pool) : rv;
+}
+
+wf_status_t wf_media_files_erase(wf_ctx_t *ctx, int64_t *count, const char *dir,
+                                 const char *company_id)
+{
+    const char *folder = apr_pstrcat(ctx->pool, dir, "/", company_id, NULL);
+    apr_status_t rv;
+
+    *count = 0;
+    rv = remove_files(ctx->pool, count, folder);
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_ENOENT(rv)) {
+        return wf_fail(ctx, WF_EUNAVAIL, WFLOGNO(0724) "cannot remove the files in %s: %s", folder,
+                       why(ctx->pool, rv));
+    }
+    return WF_OK;
 }

@@ -96,4 +96,8 @@ wf_status_t wf_media_file_open(wf_ctx_t *ctx, const char *dir, const wf_media_t 
 /* Also what a killed worker left of it. 1 if there is no such stored file any more. */
 int wf_media_file_remove(apr_pool_t *pool, const char *dir, const char *company_id, const char *id);
 
+/* All files of a company, and its folder; *count: how many there were. May be called again where it broke off. */
+wf_status_t wf_media_files_erase(wf_ctx_t *ctx, int64_t *count, const char *dir,
+                                 const char *company_id) WF_MUST_CHECK;
+
 #endif

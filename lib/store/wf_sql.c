@@ -21,35 +21,6 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          " values ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10, $11::json,"
          " $12::json, $13::json)",
          13},
-    [WF_SQL_AUDIT_RECENT] =
-        {"audit_recent",
-         "select coalesce(json_agg(x.doc), '[]') from (select " AUDIT_JSON " as doc"
-         " from wflows.audit_logs l where l.company_id = $1::uuid and ($2::text is null or l.action = $2)"
-         " order by l.seq desc limit $3::int) x",
-         3},
-    [WF_SQL_AUDIT_HEAD] = {"audit_head",
-                           "select h.seq, encode(h.hash, 'hex') from wflows.audit_heads h"
-                           " where h.company_id = $1::uuid",
-                           1},
-    [WF_SQL_AUDIT_CHAIN] =
-        {"audit_chain",
-         "select l.seq, l.id, wflows.time_us(l.created_at), split_part(l.actor, ':', 1), l.action,"
-         " l.resource_type, encode(l.salt, 'hex'), encode(l.details_hash, 'hex'),"
-         " encode(l.hash, 'hex'), l.actor, l.user_id, l.resource_id, l.ip_address, l.user_agent,"
-         " l.request_id, l.old_values, l.new_values, l.metadata"
-         " from wflows.audit_logs l where l.company_id = $1::uuid and l.seq > $2::bigint"
-         " order by l.seq limit 100",
-         2},
-    [WF_SQL_AUDIT_NEXT_CHAIN] =
-        {"audit_next_chain",
-         "select n.id, (select c.slug from wflows.companies c where c.id = n.id) from (select least("
-         "(select c.id from wflows.companies c where $1::uuid is null or c.id > $1::uuid"
-         " order by c.id limit 1), (select h.company_id from wflows.audit_heads h"
-         " where $1::uuid is null or h.company_id > $1::uuid order by h.company_id limit 1),"
-         "(select l.company_id from wflows.audit_logs l"
-         " where $1::uuid is null or l.company_id > $1::uuid order by l.company_id limit 1)"
-         ") as id) n",
-         1},
     /* Not due at once: whoever made the change deletes the keys itself right after the commit. */
     [WF_SQL_OUTBOX_CACHE_ADD] =
         {"outbox_cache_add",
@@ -622,7 +593,10 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
 };
 
 static const wf_pg_stmt_t *const areas[WF_SQL_AREA_END >> 8] = {
-    core, wf_sql_companies, wf_sql_people,
+    [0] = core,
+    [WF_SQL_AREA_COMPANIES >> 8] = wf_sql_companies,
+    [WF_SQL_AREA_PEOPLE >> 8] = wf_sql_people,
+    [WF_SQL_AREA_AUDIT >> 8] = wf_sql_audit,
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

@@ -8,10 +8,6 @@
 typedef enum {
     WF_SQL_ROLE_PLATFORM,
     WF_SQL_AUDIT_ADD,
-    WF_SQL_AUDIT_RECENT,
-    WF_SQL_AUDIT_HEAD,
-    WF_SQL_AUDIT_CHAIN,
-    WF_SQL_AUDIT_NEXT_CHAIN,
     WF_SQL_OUTBOX_CACHE_ADD,
     WF_SQL_OUTBOX_DONE,
     WF_SQL_OUTBOX_CLAIM,
@@ -141,6 +137,24 @@ typedef enum {
     WF_SQL_AREA_FLOWS = 4 << 8,
 
     WF_SQL_AREA_AUDIT = 5 << 8,
+    WF_SQL_AUDIT_RECENT,
+    WF_SQL_AUDIT_HEAD,
+    WF_SQL_AUDIT_CHAIN,
+    WF_SQL_AUDIT_NEXT_CHAIN,
+    WF_SQL_ERASURE_COMPANY,
+    WF_SQL_ERASURE_ADD,
+    WF_SQL_ERASURE_STOP,
+    WF_SQL_ERASURE_FIND,
+    WF_SQL_ERASURE_LIST,
+    WF_SQL_ERASURES_OPEN,
+    WF_SQL_ERASURE_ADVANCE,
+    WF_SQL_ERASURE_FINISH,
+    WF_SQL_ERASE_ROWS,
+    WF_SQL_ERASE_AUDIT,
+    WF_SQL_ERASE_LOCK,
+    WF_SQL_ERASE_KEYS,
+    WF_SQL_ERASE_REPLIES,
+    WF_SQL_ERASE_COMPANY,
 
     WF_SQL_AREA_SETTINGS = 6 << 8,
 
@@ -155,6 +169,7 @@ const wf_pg_stmt_t *wf_sql(wf_sql_id_t id);
 
 extern const wf_pg_stmt_t wf_sql_companies[];
 extern const wf_pg_stmt_t wf_sql_people[];
+extern const wf_pg_stmt_t wf_sql_audit[];
 
 /* ---- one page of a list (wf_list.h) ----------------------------------------------------------- */
 

@@ -71,13 +71,4 @@
     " 'past_due_since', wflows.time_text(b.past_due_since),"                                 \
     " 'suspended_for', wflows.time_text(b.suspended_for))"
 
-#define AUDIT_JSON                                                                          \
-    "json_build_object('id', l.id, 'company_id', l.company_id, 'seq', l.seq,"               \
-    " 'actor', l.actor, 'user_id', l.user_id, 'action', l.action,"                          \
-    " 'resource_type', l.resource_type, 'resource_id', l.resource_id,"                      \
-    " 'ip_address', l.ip_address, 'user_agent', l.user_agent, 'request_id', l.request_id,"  \
-    " 'old_values', l.old_values, 'new_values', l.new_values, 'metadata', l.metadata,"      \
-    " 'erased', l.salt is null, 'hash', encode(l.hash, 'hex'),"                             \
-    " 'created_at', wflows.time_text(l.created_at))"
-
 #endif

@@ -425,6 +425,9 @@ wf_status_t wf_cache_forget_sessions(wf_ctx_t *ctx, const wf_store_t *store, con
 wf_status_t wf_cache_leave_sessions(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                     const char *slug,
                                     const apr_array_header_t *token_hashes) WF_MUST_CHECK;
+/* Deletes every key of a company, for its erasure; *count: how many. Walks all keys that there are. */
+wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store,
+                           const char *slug) WF_MUST_CHECK;
 
 /* ---- what wflowsctl doctor looks at (wf_doctor_store.c) ------------------------------------------------ */
 

@@ -95,6 +95,7 @@ extern const wfc_command_t wfc_account_commands[];
 extern const wfc_command_t wfc_audit_commands[];
 extern const wfc_command_t wfc_company_commands[];
 extern const wfc_command_t wfc_doctor_commands[];
+extern const wfc_command_t wfc_erase_commands[];
 extern const wfc_command_t wfc_flow_commands[];
 extern const wfc_command_t wfc_help_commands[];
 extern const wfc_command_t wfc_key_commands[];

@@ -196,6 +196,15 @@ static wf_status_t parse_word(wfc_t *c, const char **noun, const char *word)
 {
     const char *name = *noun ? apr_pstrcat(c->pool, *noun, " ", word, NULL) : word;
 
+    if (c->command && c->arg_count == 0) {
+        /* "erase acme" and "erase show acme": a command that is also a noun. */
+        const char *longer = apr_pstrcat(c->pool, c->command->name, " ", word, NULL);
+
+        if (wfc_command_find(c, longer)) {
+            c->command = wfc_command_find(c, longer);
+            return WF_OK;
+        }
+    }
     if (c->command) {
         c->args[c->arg_count++] = word;
         return WF_OK;

@@ -13,7 +13,7 @@ static const wfc_command_t *const command_tables[] = {
     wfc_account_commands,
     wfc_key_commands,
     wfc_flow_commands,
-    wfc_audit_commands,
+    wfc_audit_commands,      wfc_erase_commands,
     wfc_routes_commands,
     wfc_master_key_commands,
     wfc_outbox_commands,

@@ -1,0 +1,116 @@
+#include "store/wf_sql.h"
+
+#define AUDIT_JSON                                                                          \
+    "json_build_object('id', l.id, 'company_id', l.company_id, 'seq', l.seq,"               \
+    " 'actor', l.actor, 'user_id', l.user_id, 'action', l.action,"                          \
+    " 'resource_type', l.resource_type, 'resource_id', l.resource_id,"                      \
+    " 'ip_address', l.ip_address, 'user_agent', l.user_agent, 'request_id', l.request_id,"  \
+    " 'old_values', l.old_values, 'new_values', l.new_values, 'metadata', l.metadata,"      \
+    " 'erased', l.salt is null, 'hash', encode(l.hash, 'hex'),"                             \
+    " 'created_at', wflows.time_text(l.created_at))"
+
+const wf_pg_stmt_t wf_sql_audit[] = {
+    WF_SQL_AT(WF_SQL_AUDIT_RECENT) =
+        {"audit_recent",
+         "select coalesce(json_agg(x.doc), '[]') from (select " AUDIT_JSON " as doc"
+         " from wflows.audit_logs l where l.company_id = $1::uuid"
+         " and ($2::text is null or l.action = $2) order by l.seq desc limit $3::int) x",
+         3},
+    WF_SQL_AT(WF_SQL_AUDIT_HEAD) = {"audit_head",
+                                    "select h.seq, encode(h.hash, 'hex') from wflows.audit_heads h"
+                                    " where h.company_id = $1::uuid",
+                                    1},
+    WF_SQL_AT(WF_SQL_AUDIT_CHAIN) =
+        {"audit_chain",
+         "select l.seq, l.id, wflows.time_us(l.created_at), split_part(l.actor, ':', 1), l.action,"
+         " l.resource_type, encode(l.salt, 'hex'), encode(l.details_hash, 'hex'),"
+         " encode(l.hash, 'hex'), l.actor, l.user_id, l.resource_id, l.ip_address, l.user_agent,"
+         " l.request_id, l.old_values, l.new_values, l.metadata"
+         " from wflows.audit_logs l where l.company_id = $1::uuid and l.seq > $2::bigint"
+         " order by l.seq limit 100",
+         2},
+    WF_SQL_AT(WF_SQL_AUDIT_NEXT_CHAIN) =
+        {"audit_next_chain",
+         "select n.id, (select c.slug from wflows.companies c where c.id = n.id) from (select least("
+         "(select c.id from wflows.companies c where $1::uuid is null or c.id > $1::uuid"
+         " order by c.id limit 1),"
+         "(select h.company_id from wflows.audit_heads h"
+         " where $1::uuid is null or h.company_id > $1::uuid order by h.company_id limit 1),"
+         "(select l.company_id from wflows.audit_logs l"
+         " where $1::uuid is null or l.company_id > $1::uuid order by l.company_id limit 1)"
+         ") as id) n",
+         1},
+
+    /* A deleted company has no slug that is its own: only its id finds it. */
+    WF_SQL_AT(WF_SQL_ERASURE_COMPANY) =
+        {"erasure_company",
+         "select c.id, c.slug, c.status from wflows.companies c"
+         " where c.id = $1::uuid or ($1::uuid is null and c.slug = $2 and c.deleted_at is null)"
+         " for update",
+         2},
+    WF_SQL_AT(WF_SQL_ERASURE_ADD) =
+        {"erasure_add",
+         "insert into wflows.erasures (company_id, slug, requested_by) values ($1::uuid, $2, $3)", 3},
+    WF_SQL_AT(WF_SQL_ERASURE_STOP) =
+        {"erasure_stop",
+         "update wflows.companies set status = 'erasing', updated_at = now() where id = $1::uuid", 1},
+    WF_SQL_AT(WF_SQL_ERASURE_FIND) =
+        {"erasure_find",
+         "select wflows.erasure_json(e) from wflows.erasures e where e.company_id = $1::uuid", 1},
+    WF_SQL_AT(WF_SQL_ERASURE_LIST) =
+        {"erasure_list",
+         "select coalesce(json_agg(wflows.erasure_json(x)), '[]') from (select e.*"
+         " from wflows.erasures e order by e.requested_at desc limit 1000) x",
+         0},
+    WF_SQL_AT(WF_SQL_ERASURES_OPEN) =
+        {"erasures_open",
+         "select e.company_id, e.slug, e.step, wflows.time_us(e.requested_at), e.audit_seq,"
+         " (select count(*) from wflows.media m where m.company_id = e.company_id"
+         "  and m.status = 'stored')"
+         " from wflows.erasures e where e.step <> 'done' order by e.requested_at limit $1::int",
+         1},
+    WF_SQL_AT(WF_SQL_ERASURE_ADVANCE) =
+        {"erasure_advance",
+         "update wflows.erasures e set step = $3, removed = case when $4::text is null then e.removed"
+         " else e.removed || jsonb_build_object($4::text,"
+         "  coalesce((e.removed ->> $4::text)::bigint, 0) + $5::bigint) end"
+         " where e.company_id = $1::uuid and e.step = $2",
+         5},
+    WF_SQL_AT(WF_SQL_ERASURE_FINISH) =
+        {"erasure_finish",
+         "update wflows.erasures e set step = 'done', slug = null, report = $3,"
+         " finished_at = wflows.us_time($2::bigint)"
+         " where e.company_id = $1::uuid and e.step = 'cache'",
+         3},
+    WF_SQL_AT(WF_SQL_ERASE_ROWS) = {"erase_rows", "select wflows.erase_rows($1::uuid, $2::int)", 2},
+    /* How many; 0: no more. */
+    WF_SQL_AT(WF_SQL_ERASE_AUDIT) =
+        {"erase_audit",
+         "with gone as (select wflows.erase_audit($1::uuid, $2::bigint, $3::int) as last)"
+         " update wflows.erasures e set audit_seq = coalesce(g.last, e.audit_seq) from gone g"
+         " where e.company_id = $1::uuid returning coalesce(g.last - $2::bigint, 0)",
+         3},
+    WF_SQL_AT(WF_SQL_ERASE_LOCK) =
+        {"erase_lock", "select from wflows.companies c where c.id = $1::uuid for update", 1},
+    WF_SQL_AT(WF_SQL_ERASE_KEYS) =
+        {"erase_keys",
+         "with gone as (delete from wflows.data_keys k where k.company_id = $1::uuid returning 1)"
+         " update wflows.erasures e set removed = e.removed"
+         " || jsonb_build_object('data_keys', (select count(*) from gone), 'companies', 1)"
+         " where e.company_id = $1::uuid",
+         1},
+    /* What POST /companies answered is kept for its repetition, under no company's id. */
+    WF_SQL_AT(WF_SQL_ERASE_REPLIES) =
+        {"erase_replies",
+         "delete from wflows.idempotency_keys k"
+         " where k.company_id = '00000000-0000-0000-0000-000000000000'"
+         " and strpos(k.response_body, $1::uuid::text) > 0",
+         1},
+    WF_SQL_AT(WF_SQL_ERASE_COMPANY) =
+        {"erase_company",
+         "with gone as (delete from wflows.companies c where c.id = $1::uuid returning 1)"
+         " update wflows.erasures e set step = 'cache', erased_at = now(),"
+         " requested_by = split_part(e.requested_by, ':', 1) from (select count(*) from gone) g"
+         " where e.company_id = $1::uuid returning e.removed",
+         1},
+};
