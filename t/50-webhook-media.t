@@ -178,6 +178,25 @@ is(count('media where id = ?', $young), 1, 'the younger one stays');
 is(stored_file($stack, "$dir/media", $acme->{id}, $young), $pictures[1], 'and opens');
 is(count(q{outbox where consumer = 'media' and status = 'pending'}), 0, 'what waited to be fetched does not any more');
 
+# One whose time runs out while it is being fetched: nobody would know of it any more.
+my $late = $cdn->encrypt('too late');
+my ($path) = $late->{cdn_url} =~ m{(/f/.*)};
+$cdn->set($path, { status => 503 });
+posted($hook->messages($hook->reply({ flow_token => 'tok-late', scans => [$late] }, id => 'wamid.late')), 'one that comes late');
+my $job = q{outbox o where consumer = 'media' and attempts > 0 and idempotency_key = (select id::text from wflows.media where flow_token = 'tok-late')};
+ok(wait_until(60, sub { count("$job and status = 'pending'") == 1 }), 'is tried');
+my ($late_id) = $dbh->selectrow_array(q{select id from wflows.media where flow_token = 'tok-late'});
+my $other = $stack->dbh;
+$other->begin_work;
+$other->do('delete from wflows.media where id = ?', undef, $late_id);
+$cdn->set($path, undef);
+$dbh->do(q{update wflows.outbox set next_attempt_at = now() where consumer = 'media' and idempotency_key = ?}, undef, $late_id);
+ok(wait_until(60, sub { -e "$dir/media/$acme->{id}/$late_id" }), 'and is here when its row goes');
+$other->commit;
+ok(wait_until(60, sub { count(q{outbox where consumer = 'media' and idempotency_key = ? and status = 'done'}, $late_id) == 1 }), 'its delivery is over');
+ok(!-e "$dir/media/$acme->{id}/$late_id", 'and it is not on the disk any more');
+is(scalar(my @nothing = told('flow_media_stored', $late_id)), 0, 'nobody is told of it');
+
 is($stack->ctl_raw(['media', 'get', $young, '--company', 'acme'])->{out}, $pictures[1], 'for an operator, too');
 
 $stack->{known_secrets} = { %{ $stack->{known_secrets} }, %secret, 'access token' => $token, callbacks => $secret_of_callbacks };
