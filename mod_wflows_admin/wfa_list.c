@@ -6,6 +6,22 @@ APLOG_USE_MODULE(wflows_admin);
 /* limit, cursor, sort (of a page), format (of an export), the end */
 #define NAMES_MAX (WF_LIST_FILTERS_MAX + 4)
 
+/* "{id,id}"; NULL: all accounts. */
+static const char *accounts_of(const wfa_call_t *call)
+{
+    const wf_identity_t *who = call->who;
+    const char *out = "{";
+    int i;
+
+    if (!who || !who->account_ids) {
+        return NULL;
+    }
+    for (i = 0; i < who->account_count; i++) {
+        out = apr_pstrcat(call->r->pool, out, i > 0 ? "," : "", who->account_ids[i], NULL);
+    }
+    return apr_pstrcat(call->r->pool, out, "}", NULL);
+}
+
 wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_list_t *list,
                            int is_export)
 {
@@ -19,7 +35,9 @@ wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_li
         names[n++] = "cursor";
     }
     for (i = 0; list->filters && list->filters[i].name; i++) {
-        names[n++] = list->filters[i].name;
+        if (list->filters[i].kind != WF_FILTER_ACCOUNTS) {
+            names[n++] = list->filters[i].name;
+        }
     }
     names[n] = NULL;
     if ((st = wfa_query_check(call, names)) != WF_OK) {
@@ -31,7 +49,9 @@ wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_li
         query->cursor = wfa_query(call, "cursor");
     }
     for (i = 0; list->filters && list->filters[i].name; i++) {
-        query->filters[i] = wfa_query(call, list->filters[i].name);
+        query->filters[i] = list->filters[i].kind == WF_FILTER_ACCOUNTS
+                                ? accounts_of(call)
+                                : wfa_query(call, list->filters[i].name);
     }
     return WF_OK;
 }

@@ -12,7 +12,6 @@ APLOG_USE_MODULE(wflows_flows);
 
 /* Meta's CDN, and where the Graph API's links lead. */
 static const char *const hosts_default[] = {".whatsapp.net", ".fbcdn.net", ".fbsbx.com"};
-#define GRAPH_URL_DEFAULT "https://graph.facebook.com/v23.0"
 
 static apr_array_header_t *hosts_of(apr_pool_t *pool, const wff_server_conf_t *own)
 {
@@ -70,5 +69,7 @@ void wff_media_apply(apr_pool_t *pool, wf_conf_t *conf, const wff_server_conf_t 
 {
     conf->service.media_dir = own->media_dir;
     conf->service.media_hosts = hosts_of(pool, own);
-    conf->service.graph_url = own->graph_url ? own->graph_url : GRAPH_URL_DEFAULT;
+    if (own->graph_url) {
+        conf->service.graph_url = own->graph_url;
+    }
 }

@@ -68,6 +68,10 @@ create table wflows.whatsapp_accounts (
     public_key text,
     previous_private_key text,      -- *
     previous_key_until timestamptz,
+    next_private_key text,          -- *: Meta may have its public half already, so it decrypts too
+    next_public_key text,
+    key_rotation_id uuid,           -- of the rotation that is under way; null: none
+    key_rotation_until timestamptz, -- after that another may take over from one that never came back
     passphrase text,                -- *
     key_generated_at timestamptz,
     key_rotation_scheduled_at timestamptz,
@@ -134,6 +138,7 @@ create table wflows.whatsapp_accounts (
         and coalesce(verify_token, 'wf1:') like 'wf1:%'
         and coalesce(private_key, 'wf1:') like 'wf1:%'
         and coalesce(previous_private_key, 'wf1:') like 'wf1:%'
+        and coalesce(next_private_key, 'wf1:') like 'wf1:%'
         and coalesce(passphrase, 'wf1:') like 'wf1:%'
         and coalesce(callback_secret, 'wf1:') like 'wf1:%'
         and coalesce(previous_callback_secret, 'wf1:') like 'wf1:%')
@@ -142,6 +147,8 @@ create unique index whatsapp_accounts_phone_number_id_key
     on wflows.whatsapp_accounts (company_id, phone_number_id) where deleted_at is null;
 create unique index whatsapp_accounts_name_key
     on wflows.whatsapp_accounts (company_id, name) where deleted_at is null;
+create index whatsapp_accounts_by_time on wflows.whatsapp_accounts (company_id, created_at, id)
+    where deleted_at is null;
 create unique index whatsapp_accounts_is_default_key
     on wflows.whatsapp_accounts (company_id) where is_default;
 call wflows.protect('wflows.whatsapp_accounts');

@@ -25,6 +25,7 @@ return json_build_object(
     'previous_secret_until_us', wflows.time_us(p_account.previous_secret_until),
     'private_key', p_account.private_key, 'previous_private_key', p_account.previous_private_key,
     'previous_key_until_us', wflows.time_us(p_account.previous_key_until),
+    'next_private_key', p_account.next_private_key,
     'callback_secret', p_account.callback_secret, 'settings', p_account.settings);
 
 -- One account of a company: its default one (p_account null), or by id, or by phone_number_id.

@@ -58,7 +58,7 @@ for my $row (@{ ctl_ok($stack, ['help', '--json'], 'help --json')->{commands} })
     is($same->{out}, $one->{out}, "$row->{name} --help is the same") unless $row->{name} eq 'help';
 }
 is_deeply([map { $_->{name} } @{ ctl_ok($stack, ['help', 'key', '--json'], 'help key')->{commands} }],
-    ['key new', 'key import', 'key show'], 'help NOUN lists its commands');
+    ['key new', 'key import', 'key show', 'key register', 'key validate', 'key rotate'], 'help NOUN lists its commands');
 
 for my $case (
     [[], qr/command is missing/], [['frob'], qr/no command 'frob'/], [['company'], qr/after company comes one of: add, list/],

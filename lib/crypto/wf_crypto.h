@@ -163,6 +163,8 @@ wf_status_t wf_rsa_private_der(wf_ctx_t *ctx, wf_secret_t *out,
 wf_status_t wf_rsa_public_pem(wf_ctx_t *ctx, const char **pem,
                               const wf_rsa_key_t *key) WF_MUST_CHECK;
 size_t wf_rsa_size(const wf_rsa_key_t *key); /* modulus bytes */
+/* 1 if two public PEMs are one key, however their lines are broken. NULL, or no key: 0. */
+int wf_rsa_public_equal(const char *pem, const char *other);
 
 /* OAEP, SHA-256 for both hashes, empty label. `out` holds wf_rsa_size bytes; *out_len is set.
  * Expected failure: WF_EDENIED. Every failure of padding looks and costs the same. */

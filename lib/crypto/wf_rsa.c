@@ -193,6 +193,17 @@ static EVP_PKEY *read_public(const char *pem)
     return pkey;
 }
 
+int wf_rsa_public_equal(const char *pem, const char *other)
+{
+    EVP_PKEY *a = pem ? read_public(pem) : NULL, *b = other ? read_public(other) : NULL;
+    int same = a && b && EVP_PKEY_eq(a, b) == 1;
+
+    EVP_PKEY_free(a);
+    EVP_PKEY_free(b);
+    ERR_clear_error();
+    return same;
+}
+
 static wf_status_t encrypt(wf_ctx_t *ctx, unsigned char **out, size_t *out_len, EVP_PKEY *pkey,
                            const void *data, size_t len)
 {

@@ -8,6 +8,7 @@
 #define BACKEND_REPLY_MAX (1024 * 1024)
 #define BACKEND_BREAKER_FAILURES 5
 #define BACKEND_BREAKER_INTERVAL apr_time_from_sec(10)
+#define GRAPH_URL "https://graph.facebook.com/v23.0"
 #define POOL_IDLE_TTL apr_time_from_sec(60)
 
 void wf_conf_defaults(wf_conf_t *conf)
@@ -32,6 +33,7 @@ void wf_conf_defaults(wf_conf_t *conf)
     conf->max_accounts = 50;
     conf->default_plan = "starter";
     conf->service.limits_fail_open = 1;
+    conf->service.graph_url = GRAPH_URL;
     conf->service.repeat_window = apr_time_from_sec(60);
     conf->service.billing_grace = apr_time_from_sec(7 * 86400);
     conf->service.auth.token_ttl = apr_time_from_sec(15 * 60);

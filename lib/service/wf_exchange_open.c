@@ -132,6 +132,9 @@ static int try_accounts(wf_ctx_t *ctx, wf_exchange_t *x, const wf_envelope_t *en
             try_key(ctx, x, envelope, a, "previous_private_key", a->previous_private_key)) {
             return 1;
         }
+        if (try_key(ctx, x, envelope, a, "next_private_key", a->next_private_key)) {
+            return 1;
+        }
     }
     return 0;
 }

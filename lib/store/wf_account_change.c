@@ -19,9 +19,15 @@ wf_status_t wf_account_before(wf_ctx_t *ctx, wf_account_before_t *out, wf_change
     out->app_secret = wf_pg_cell(res, 0, 1);
     out->private_key = wf_pg_cell(res, 0, 2);
     out->callback_secret = wf_pg_cell(res, 0, 3);
-    st = wf_store_json(ctx, &out->doc, res, 0, 0);
+    out->next_private_key = wf_pg_cell(res, 0, 4);
+    out->next_public_key = wf_pg_cell(res, 0, 5);
+    out->rotation_id = wf_pg_cell(res, 0, 6);
+    out->rotation_until = wf_store_int(res, 0, 7);
+    if ((st = wf_store_json(ctx, &out->doc, res, 0, 0)) != WF_OK) {
+        return st;
+    }
     out->id = wf_json_get_str(out->doc, "id", NULL);
-    return st;
+    return wf_change_expect(ctx, change, out->doc);
 }
 
 wf_status_t wf_account_save(wf_ctx_t *ctx, wf_json_t **after, wf_change_t *change,
@@ -32,6 +38,12 @@ wf_status_t wf_account_save(wf_ctx_t *ctx, wf_json_t **after, wf_change_t *chang
 
     return wf_change_exec_json(ctx, after, change, WF_SQL_ACCOUNT_UPDATE, params);
 }
+
+typedef struct {
+    const char *company_id, *account_id;
+    const wf_json_t *members;
+    apr_interval_time_t overlap;
+} account_change_t;
 
 static int is_secret(size_t field)
 {
@@ -88,18 +100,19 @@ static void redact_secrets(wf_json_t *old_doc, wf_json_t *new_doc, const wf_json
     }
 }
 
+/* `whole`: the members are all there is, the secrets excepted, which nobody can send back. */
 static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t *ring,
-                          const char *account_id, const wf_json_t *members,
+                          const char *account_id, const wf_json_t *members, int whole,
                           apr_interval_time_t overlap)
 {
     wf_account_before_t before;
-    wf_json_t *row, *after;
+    wf_json_t *row = whole ? wf_account_whole(ctx->pool, members) : NULL, *after;
     wf_sealer_t sealer;
     wf_status_t st;
 
     if ((st = wf_account_before(ctx, &before, change, account_id)) != WF_OK ||
-        (st = wf_fields_row(ctx, &row, wf_account_fields, WF_ACCOUNT_FIELDS, before.doc,
-                            members)) != WF_OK) {
+        (!whole && (st = wf_fields_row(ctx, &row, wf_account_fields, WF_ACCOUNT_FIELDS, before.doc,
+                                       members)) != WF_OK)) {
         return st;
     }
     st = wf_sealer_open(ctx, &sealer, change, ring, before.id, row);
@@ -118,20 +131,47 @@ static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t
     return wf_change_audit(ctx, change, "account.updated", before.id, before.doc, after);
 }
 
+static wf_status_t change_account(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
+                                  const account_change_t *in, int whole, const wf_actor_t *actor)
+{
+    wf_change_t change;
+    wf_status_t st;
+
+    st = wf_fields_check(ctx, wf_account_fields, WF_ACCOUNT_FIELDS, in->members, 0);
+    if (st != WF_OK) {
+        return st;
+    }
+    st = wf_change_begin(ctx, &change, store, in->company_id, actor);
+    if (st == WF_OK) {
+        st = update(ctx, &change, ring, in->account_id, in->members, whole,
+                    wf_account_overlap(in->overlap));
+    }
+    return wf_change_end(ctx, &change, st);
+}
+
 wf_status_t wf_account_update(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                               const char *company_id, const char *account_id,
                               const wf_json_t *members, apr_interval_time_t overlap,
                               const wf_actor_t *actor)
 {
-    wf_change_t change;
-    wf_status_t st;
+    const account_change_t in = {company_id, account_id, members, overlap};
 
-    if ((st = wf_fields_check(ctx, wf_account_fields, WF_ACCOUNT_FIELDS, members, 0)) != WF_OK) {
-        return st;
+    return change_account(ctx, store, ring, &in, 0, actor);
+}
+
+wf_status_t wf_account_replace(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
+                               const char *company_id, const char *account_id,
+                               const wf_json_t *members, apr_interval_time_t overlap,
+                               const wf_actor_t *actor)
+{
+    const account_change_t in = {company_id, account_id, members, overlap};
+    size_t i;
+
+    for (i = 0; i < WF_ACCOUNT_FIELDS; i++) {
+        const wf_field_t *field = &wf_account_fields[i];
+        if ((field->flags & WF_FIELD_NEEDED) && !wf_json_has(members, field->name)) {
+            wf_fault_add(ctx, apr_pstrcat(ctx->pool, "/", field->name, NULL), "needed");
+        }
     }
-    st = wf_change_begin(ctx, &change, store, company_id, actor);
-    if (st == WF_OK) {
-        st = update(ctx, &change, ring, account_id, members, wf_account_overlap(overlap));
-    }
-    return wf_change_end(ctx, &change, st);
+    return change_account(ctx, store, ring, &in, 1, actor);
 }

@@ -8,8 +8,10 @@
 #define WF_ACCOUNT_SECRET_MAX 4096
 
 /* What a caller may set of an account (wf_account_store.c). */
-#define WF_ACCOUNT_FIELDS 21
+#define WF_ACCOUNT_FIELDS 22
 extern const wf_field_t wf_account_fields[WF_ACCOUNT_FIELDS];
+/* The row that `members` alone describe: what they do not name is as in a new account. Without secrets. */
+wf_json_t *wf_account_whole(apr_pool_t *pool, const wf_json_t *members);
 
 /* ---- sealing (wf_account_seal.c) -------------------------------------------------------- */
 
@@ -46,8 +48,12 @@ typedef struct {
     wf_json_t *doc;
     const char *id; /* as stored: what is sealed is bound to its letters */
     const char *app_secret, *private_key, *callback_secret; /* sealed, or NULL */
+    const char *next_private_key, *next_public_key;         /* the first sealed; NULL: none */
+    const char *rotation_id; /* NULL: none is under way */
+    apr_time_t rotation_until;
 } wf_account_before_t;
 
+/* WF_ENOTFOUND; WF_ESTALE where the actor has seen another version. */
 wf_status_t wf_account_before(wf_ctx_t *ctx, wf_account_before_t *out, wf_change_t *change,
                               const char *account_id) WF_MUST_CHECK;
 /* The columns of `row` into the account's row; *after: the record as it is then. */

@@ -1,4 +1,5 @@
 #include "store/wf_account_int.h"
+#include "store/wf_list.h"
 
 #include <string.h>
 
@@ -6,6 +7,14 @@
 #define RATE_MAX_DEFAULT 600
 #define RATE_WINDOW_DEFAULT_MS 60000
 #define TIMEOUT_DEFAULT_MS 2500
+#define CALLBACK_TIMEOUT_DEFAULT_MS 5000
+
+static int is_time(const char *text)
+{
+    apr_time_t t;
+
+    return wf_time_parse(&t, text);
+}
 
 const wf_field_t wf_account_fields[WF_ACCOUNT_FIELDS] = {
     {"name", WF_FIELD_TEXT, WF_FIELD_NEEDED, 1, 100, NULL, NULL},
@@ -16,7 +25,7 @@ const wf_field_t wf_account_fields[WF_ACCOUNT_FIELDS] = {
     {"status", WF_FIELD_WORD, WF_FIELD_NOT_NULL, 0, 0, NULL,
      "active inactive pending_verification suspended"},
     /* There so that it is refused with a reason: wf_account_set_default changes it. */
-    {"is_default", WF_FIELD_WORD, WF_FIELD_FIXED, 0, 0, NULL, ""},
+    {"is_default", WF_FIELD_BOOL, WF_FIELD_FIXED, 0, 0, NULL, NULL},
     {"default_flow_name", WF_FIELD_FORM, 0, 0, 0, wf_flow_name_is,
      "1 to 64 letters, digits, '_', '-' or '.'"},
     {"callback_webhook_url", WF_FIELD_FORM, 0, 0, 0, wf_form_is_url,
@@ -28,6 +37,7 @@ const wf_field_t wf_account_fields[WF_ACCOUNT_FIELDS] = {
     {"flow_endpoint_timeout", WF_FIELD_INT, WF_FIELD_NOT_NULL, 100, 9500, NULL, NULL},
     {"rate_limit_window_ms", WF_FIELD_INT, WF_FIELD_NOT_NULL, 1000, 86400000, NULL, NULL},
     {"rate_limit_max_requests", WF_FIELD_INT, WF_FIELD_NOT_NULL, 0, 1000000000, NULL, NULL},
+    {"key_rotation_scheduled_at", WF_FIELD_FORM, 0, 0, 0, is_time, "a time (2026-03-01T10:20:30Z)"},
     {"settings", WF_FIELD_OBJECT, WF_FIELD_NOT_NULL, 0, SETTINGS_MAX, NULL, NULL},
     {"features", WF_FIELD_OBJECT, WF_FIELD_NOT_NULL, 0, SETTINGS_MAX, NULL, NULL},
     {"access_token", WF_FIELD_SECRET, 0, 1, WF_ACCOUNT_SECRET_MAX, NULL, NULL},
@@ -35,6 +45,20 @@ const wf_field_t wf_account_fields[WF_ACCOUNT_FIELDS] = {
     {"verify_token", WF_FIELD_SECRET, 0, 1, WF_ACCOUNT_SECRET_MAX, NULL, NULL},
     {"callback_secret", WF_FIELD_SECRET, 0, 1, WF_ACCOUNT_SECRET_MAX, NULL, NULL},
 };
+
+/* ---- the list --------------------------------------------------------------------------- */
+
+static const wf_sort_t sorts[] = {{"-created_at", WF_SQL_ACCOUNT_PAGE_NEWEST, 0},
+                                  {"created_at", WF_SQL_ACCOUNT_PAGE_OLDEST, 0},
+                                  {"name", WF_SQL_ACCOUNT_PAGE_NAME, 1},
+                                  {NULL, 0, 0}};
+static const wf_filter_t filters[] = {
+    {"status", WF_FILTER_WORD, "active inactive pending_verification suspended"},
+    {"is_default", WF_FILTER_BOOL, NULL},
+    {"accounts", WF_FILTER_ACCOUNTS, NULL},
+    {NULL, WF_FILTER_TEXT, NULL}};
+
+const wf_list_t wf_list_accounts = {sorts, filters, 0};
 
 /* ---- making ----------------------------------------------------------------------------- */
 
@@ -52,65 +76,140 @@ wf_json_t *wf_account_event_types(apr_pool_t *pool, const char *text)
     return out;
 }
 
-static wf_status_t row_of_new(wf_ctx_t *ctx, wf_json_t **row, const wf_account_new_t *a)
+/* What a member is that nobody sets. */
+static wf_json_t *defaults(apr_pool_t *pool, const char *name)
 {
-    wf_json_t *out = wf_json_object_make(ctx->pool), *settings;
-    wf_status_t st;
-
-    *row = NULL;
-    if ((st = wf_fields_object(ctx, &settings, "settings", a->settings)) != WF_OK) {
-        return st;
-    }
-    wf_json_set_str(out, "name", a->name);
-    wf_json_set_str(out, "phone_number", a->phone_number);
-    wf_json_set_str(out, "display_name", a->display_name ? a->display_name : a->name);
-    wf_json_set_str(out, "phone_number_id", a->phone_number_id);
-    wf_json_set_str(out, "waba_id", a->waba_id);
-    wf_json_set_str(out, "status", a->status ? a->status : WF_STATUS_ACTIVE);
-    wf_json_set_str(out, "default_flow_name", a->default_flow_name);
-    wf_json_set_str(out, "callback_webhook_url", a->callback_webhook_url);
-    wf_json_set_int(out, "flow_endpoint_timeout",
-                    a->flow_endpoint_timeout_ms ? a->flow_endpoint_timeout_ms : TIMEOUT_DEFAULT_MS);
-    wf_json_set_int(out, "rate_limit_window_ms",
-                    a->rate_window_ms ? a->rate_window_ms : RATE_WINDOW_DEFAULT_MS);
-    wf_json_set_int(out, "rate_limit_max_requests",
-                    a->rate_max == -1 ? RATE_MAX_DEFAULT : a->rate_max);
-    wf_json_set(out, "settings", settings);
-    wf_json_set(out, "callback_event_types", wf_account_event_types(ctx->pool, a->callback_event_types));
-    if ((st = wf_fields_check(ctx, wf_account_fields, WF_ACCOUNT_FIELDS, out, 1)) == WF_OK) {
-        *row = out;
-    }
-    return st;
-}
-
-/* Secrets are sealed straight from the caller's memory: no copy of them is made on the way. */
-static wf_status_t seal_new(wf_ctx_t *ctx, wf_sealer_t *s, const wf_account_new_t *a)
-{
-    const struct {
-        const char *column, *plain;
-    } secrets[] = {{"access_token", a->access_token},
-                   {"app_secret", a->app_secret},
-                   {"verify_token", a->verify_token},
-                   {"callback_secret", a->callback_secret}};
+    static const char *const absent[] = {"phone_number",         "waba_id",
+                                         "default_flow_name",    "callback_webhook_url",
+                                         "callback_max_retries", "key_rotation_scheduled_at"};
+    wf_json_t *out = wf_json_object_make(pool);
     size_t i;
 
-    for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
-        size_t len = secrets[i].plain ? strlen(secrets[i].plain) : 0;
-        wf_status_t st;
+    for (i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+        wf_json_set(out, absent[i], wf_json_null_make(pool));
+    }
+    wf_json_set_str(out, "display_name", name);
+    wf_json_set_str(out, "status", WF_STATUS_ACTIVE);
+    wf_json_set(out, "callback_event_types", wf_account_event_types(pool, NULL));
+    wf_json_set_int(out, "callback_timeout", CALLBACK_TIMEOUT_DEFAULT_MS);
+    wf_json_set_int(out, "flow_endpoint_timeout", TIMEOUT_DEFAULT_MS);
+    wf_json_set_int(out, "rate_limit_window_ms", RATE_WINDOW_DEFAULT_MS);
+    wf_json_set_int(out, "rate_limit_max_requests", RATE_MAX_DEFAULT);
+    wf_json_set(out, "settings", wf_json_object_make(pool));
+    wf_json_set(out, "features", wf_json_object_make(pool));
+    return out;
+}
 
-        if (!secrets[i].plain) {
-            continue;
+wf_json_t *wf_account_whole(apr_pool_t *pool, const wf_json_t *members)
+{
+    wf_json_t *out = defaults(pool, wf_json_get_str(members, "name", NULL));
+    size_t i;
+
+    for (i = 0; i < WF_ACCOUNT_FIELDS; i++) {
+        const wf_field_t *field = &wf_account_fields[i];
+
+        if (field->kind != WF_FIELD_SECRET && !(field->flags & WF_FIELD_FIXED)) {
+            wf_json_set(out, field->name, wf_json_get(members, field->name));
         }
-        if (len == 0 || len > WF_ACCOUNT_SECRET_MAX) {
+    }
+    return out;
+}
+
+/* A new account on its way in: its row, and secrets in the caller's memory. No copy of them is made on the way. */
+#define SECRETS 4
+static const char *const secret_columns[SECRETS] = {"access_token", "app_secret", "verify_token",
+                                                    "callback_secret"};
+typedef struct {
+    wf_json_t *row;
+    int is_default;
+    wf_slice_t secrets[SECRETS]; /* data NULL: not set */
+} new_account_t;
+
+static wf_status_t read_members(wf_ctx_t *ctx, new_account_t *out, const wf_json_t *members)
+{
+    wf_status_t st = wf_fields_check(ctx, wf_account_fields, WF_ACCOUNT_FIELDS, members, 1);
+    int i;
+
+    if (st != WF_OK) {
+        return st;
+    }
+    out->row = wf_account_whole(ctx->pool, members);
+    out->is_default = wf_json_get_bool(members, "is_default", 0);
+    for (i = 0; i < SECRETS; i++) {
+        const wf_json_t *value = wf_json_get(members, secret_columns[i]);
+        out->secrets[i] = (wf_slice_t){wf_json_str(value), wf_json_str_len(value)};
+    }
+    return WF_OK;
+}
+
+static wf_status_t check_secrets(wf_ctx_t *ctx, const new_account_t *account)
+{
+    int i;
+
+    for (i = 0; i < SECRETS; i++) {
+        const wf_slice_t *secret = &account->secrets[i];
+        if (secret->data && (secret->len == 0 || secret->len > WF_ACCOUNT_SECRET_MAX)) {
             return wf_fail_public(ctx, WF_EINVALID,
                                   WFLOGNO(0288) "%s: text of 1 to %d bytes expected",
-                                  secrets[i].column, WF_ACCOUNT_SECRET_MAX);
-        }
-        if ((st = wf_sealer_seal(ctx, s, secrets[i].column, secrets[i].plain, len)) != WF_OK) {
-            return st;
+                                  secret_columns[i], WF_ACCOUNT_SECRET_MAX);
         }
     }
     return WF_OK;
+}
+
+static wf_status_t read_struct(wf_ctx_t *ctx, new_account_t *out, const wf_account_new_t *a)
+{
+    const char *const secrets[SECRETS] = {a->access_token, a->app_secret, a->verify_token,
+                                          a->callback_secret};
+    wf_json_t *members = wf_json_object_make(ctx->pool), *settings;
+    wf_status_t st;
+    int i;
+
+    if ((st = wf_fields_object(ctx, &settings, "settings", a->settings)) != WF_OK) {
+        return st;
+    }
+    wf_json_set_str(members, "name", a->name);
+    wf_json_set_str(members, "phone_number", a->phone_number);
+    wf_json_set_str(members, "display_name", a->display_name ? a->display_name : a->name);
+    wf_json_set_str(members, "phone_number_id", a->phone_number_id);
+    wf_json_set_str(members, "waba_id", a->waba_id);
+    wf_json_set_str(members, "status", a->status);
+    wf_json_set_str(members, "default_flow_name", a->default_flow_name);
+    wf_json_set_str(members, "callback_webhook_url", a->callback_webhook_url);
+    if (a->flow_endpoint_timeout_ms) {
+        wf_json_set_int(members, "flow_endpoint_timeout", a->flow_endpoint_timeout_ms);
+    }
+    if (a->rate_window_ms) {
+        wf_json_set_int(members, "rate_limit_window_ms", a->rate_window_ms);
+    }
+    if (a->rate_max != -1) {
+        wf_json_set_int(members, "rate_limit_max_requests", a->rate_max);
+    }
+    wf_json_set(members, "settings", settings);
+    wf_json_set(members, "callback_event_types",
+                wf_account_event_types(ctx->pool, a->callback_event_types));
+    if ((st = read_members(ctx, out, members)) != WF_OK) {
+        return st;
+    }
+    out->is_default = a->is_default;
+    for (i = 0; i < SECRETS; i++) {
+        out->secrets[i] = (wf_slice_t){secrets[i], secrets[i] ? strlen(secrets[i]) : 0};
+    }
+    return check_secrets(ctx, out);
+}
+
+static wf_status_t seal_new(wf_ctx_t *ctx, wf_sealer_t *s, const new_account_t *account)
+{
+    wf_status_t st = WF_OK;
+    int i;
+
+    for (i = 0; st == WF_OK && i < SECRETS; i++) {
+        const wf_slice_t *secret = &account->secrets[i];
+        if (secret->data) {
+            st = wf_sealer_seal(ctx, s, secret_columns[i], secret->data, secret->len);
+        }
+    }
+    return st;
 }
 
 /* The first account, and one made while there is no default, is the default whether asked for or
@@ -145,39 +244,59 @@ static wf_status_t insert(wf_ctx_t *ctx, wf_change_t *change, const char *id, co
     return st == WF_OK ? wf_change_audit(ctx, change, "account.created", id, NULL, doc) : st;
 }
 
-wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
-                              const wf_keyring_t *ring, const char *company_id,
-                              const wf_account_new_t *account, int max_accounts,
-                              const wf_actor_t *actor)
+static wf_status_t create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                          const wf_keyring_t *ring, const char *company_id,
+                          const new_account_t *account, int max_accounts, const wf_actor_t *actor)
 {
     char new_id[WF_UUID_LEN + 1];
     wf_change_t change;
-    wf_json_t *row;
     wf_sealer_t sealer;
     wf_status_t st;
 
-    *id = NULL;
-    if ((st = row_of_new(ctx, &row, account)) != WF_OK || (st = wf_uuid_v7(ctx, new_id)) != WF_OK) {
+    if ((st = wf_uuid_v7(ctx, new_id)) != WF_OK) {
         return st;
     }
     st = wf_change_begin(ctx, &change, store, company_id, actor);
     if (st == WF_OK) {
-        st = wf_sealer_open(ctx, &sealer, &change, ring, new_id, row);
+        st = wf_sealer_open(ctx, &sealer, &change, ring, new_id, account->row);
         if (st == WF_OK) {
             st = seal_new(ctx, &sealer, account);
         }
         wf_sealer_close(&sealer);
     }
     if (st == WF_OK) {
-        st = choose_default(ctx, &change, row, account->is_default, max_accounts);
+        st = choose_default(ctx, &change, account->row, account->is_default, max_accounts);
     }
     if (st == WF_OK) {
-        st = insert(ctx, &change, new_id, row);
+        st = insert(ctx, &change, new_id, account->row);
     }
     if ((st = wf_change_end(ctx, &change, st)) == WF_OK) {
         *id = apr_pstrdup(ctx->pool, new_id);
     }
     return st;
+}
+
+wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                              const wf_keyring_t *ring, const char *company_id,
+                              const wf_account_new_t *account, int max_accounts,
+                              const wf_actor_t *actor)
+{
+    new_account_t made;
+    wf_status_t st = read_struct(ctx, &made, account);
+
+    *id = NULL;
+    return st == WF_OK ? create(ctx, id, store, ring, company_id, &made, max_accounts, actor) : st;
+}
+
+wf_status_t wf_account_add(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                           const wf_keyring_t *ring, const char *company_id,
+                           const wf_json_t *members, int max_accounts, const wf_actor_t *actor)
+{
+    new_account_t made;
+    wf_status_t st = read_members(ctx, &made, members);
+
+    *id = NULL;
+    return st == WF_OK ? create(ctx, id, store, ring, company_id, &made, max_accounts, actor) : st;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -205,23 +324,24 @@ wf_status_t wf_account_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
     return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
 }
 
-wf_status_t wf_account_app_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_store_t *store,
-                                  const wf_keyring_t *ring, const char *company_id,
-                                  const char *account_id)
+wf_status_t wf_account_secret_load(wf_ctx_t *ctx, wf_secret_t *out, const wf_store_t *store,
+                                   const wf_keyring_t *ring, const char *company_id,
+                                   const char *account_id, const char *column)
 {
-    const wf_pg_param_t params[] = {company_id, wf_store_uuid(account_id)};
-    wf_seal_place_t place = {WF_ACCOUNT_TABLE, "app_secret", NULL, NULL};
+    const wf_pg_param_t params[] = {company_id, wf_store_uuid(account_id), column};
+    wf_seal_place_t place = {WF_ACCOUNT_TABLE, column, NULL, NULL};
     wf_pg_result_t *res;
     wf_data_key_t key;
     wf_status_t st;
 
     memset(out, 0, sizeof(*out));
-    st = wf_store_query(ctx, &res, store, company_id, WF_SQL_ACCOUNT_APP_SECRET, params);
+    st = wf_store_query(ctx, &res, store, company_id, WF_SQL_ACCOUNT_SECRET, params);
     if (st != WF_OK) {
         return st;
     }
     if (wf_pg_rows(res) == 0) {
-        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0290) "the account has no app secret");
+        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0290) "the account has no %s",
+                              strcmp(column, "app_secret") == 0 ? "app secret" : "access token");
     }
     place.company_id = wf_pg_cell(res, 0, 0);
     place.row_id = wf_pg_cell(res, 0, 3);
@@ -295,6 +415,41 @@ wf_status_t wf_account_set_default(wf_ctx_t *ctx, const wf_store_t *store, const
 
     if (st == WF_OK) {
         st = set_default(ctx, &change, account_id);
+    }
+    return wf_change_end(ctx, &change, st);
+}
+
+static wf_status_t set_verification(wf_ctx_t *ctx, wf_change_t *change, const char *account_id,
+                                    const char *status)
+{
+    wf_json_t *row = wf_json_object_make(ctx->pool), *after;
+    wf_account_before_t before;
+    wf_status_t st;
+
+    if ((st = wf_account_before(ctx, &before, change, account_id)) != WF_OK) {
+        return st;
+    }
+    wf_json_set_str(row, "verification_status", status);
+    wf_json_set_str(row, "last_verified_at", wf_time_format(ctx->pool, wf_now(ctx)));
+    if (strcmp(status, WF_VERIFICATION_VERIFIED) == 0 &&
+        strcmp(wf_json_get_str(before.doc, "status", ""), WF_STATUS_PENDING_VERIFICATION) == 0) {
+        wf_json_set_str(row, "status", WF_STATUS_ACTIVE);
+    }
+    if ((st = wf_account_save(ctx, &after, change, before.id, row)) != WF_OK) {
+        return st;
+    }
+    return wf_change_audit(ctx, change, "account.verified", before.id, before.doc, after);
+}
+
+wf_status_t wf_account_set_verification(wf_ctx_t *ctx, const wf_store_t *store,
+                                        const char *company_id, const char *account_id,
+                                        const char *status, const wf_actor_t *actor)
+{
+    wf_change_t change;
+    wf_status_t st = wf_change_begin(ctx, &change, store, company_id, actor);
+
+    if (st == WF_OK) {
+        st = set_verification(ctx, &change, account_id, status);
     }
     return wf_change_end(ctx, &change, st);
 }

@@ -14,7 +14,8 @@ typedef enum {
     WF_FILTER_TEXT, /* 1 to 256 bytes of UTF-8 */
     WF_FILTER_UUID,
     WF_FILTER_TIME, /* a date or a time of RFC 3339; the statement gets microseconds */
-    WF_FILTER_BOOL  /* "true" or "false" */
+    WF_FILTER_BOOL, /* "true" or "false" */
+    WF_FILTER_ACCOUNTS /* no parameter: the accounts that the caller's key is for, as uuid[]; NULL: all */
 } wf_filter_kind_t;
 
 typedef struct {
@@ -62,5 +63,6 @@ wf_status_t wf_list_each(wf_ctx_t *ctx, const wf_store_t *store, const char *com
 /* ---- the lists ---------------------------------------------------------------------------------- */
 
 extern const wf_list_t wf_list_companies; /* wf_company_store.c */
+extern const wf_list_t wf_list_accounts;  /* wf_account_store.c */
 
 #endif

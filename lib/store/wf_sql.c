@@ -216,84 +216,6 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          " group by k.master_key_id) u",
          0},
 
-    [WF_SQL_ACCOUNT_COUNT] =
-        {"account_count",
-         "select count(*), coalesce(bool_or(a.is_default), false) from wflows.whatsapp_accounts a"
-         " where a.company_id = $1::uuid and a.deleted_at is null",
-         1},
-    [WF_SQL_ACCOUNT_INSERT] =
-        {"account_insert",
-         "insert into wflows.whatsapp_accounts as a (company_id, id, name, phone_number,"
-         " display_name, phone_number_id, waba_id, access_token, app_secret, verify_token,"
-         " callback_event_types, callback_secret, callback_webhook_url, default_flow_name, flow_endpoint_timeout,"
-         " rate_limit_window_ms, rate_limit_max_requests, settings, is_default, status,"
-         " created_by, updated_by)"
-         " select $1::uuid, $2::uuid, n.name, n.phone_number, n.display_name, n.phone_number_id,"
-         " n.waba_id, n.access_token, n.app_secret, n.verify_token, n.callback_event_types,"
-         " n.callback_secret,"
-         " n.callback_webhook_url, n.default_flow_name, n.flow_endpoint_timeout,"
-         " n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings, n.is_default, n.status,"
-         " $4, $4"
-         " from jsonb_populate_record(null::wflows.whatsapp_accounts, $3::jsonb) n"
-         " returning " ACCOUNT_JSON,
-         4},
-    [WF_SQL_ACCOUNT_ROW] =
-        {"account_row",
-         "select " ACCOUNT_JSON ", a.app_secret, a.private_key, a.callback_secret"
-         " from wflows.whatsapp_accounts a"
-         " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",
-         2},
-    [WF_SQL_ACCOUNT_LIST] = {"account_list",
-                             "select coalesce(json_agg(" ACCOUNT_JSON
-                             " order by a.is_default desc, a.id), '[]')"
-                             " from wflows.whatsapp_accounts a"
-                             " where a.company_id = $1::uuid and a.deleted_at is null",
-                             1},
-    [WF_SQL_ACCOUNT_FIND] =
-        {"account_find",
-         "select " ACCOUNT_JSON " from wflows.whatsapp_accounts a"
-         " where a.company_id = $1::uuid and a.deleted_at is null"
-         " and (a.id = $2::uuid or a.phone_number_id = $3 or a.name = $3)"
-         " order by (a.id = $2::uuid) desc nulls last, (a.phone_number_id = $3) desc limit 1",
-         3},
-    /* Members absent from $3 stay as they are. */
-    [WF_SQL_ACCOUNT_UPDATE] =
-        {"account_update",
-         "update wflows.whatsapp_accounts a set (name, phone_number, display_name,"
-         " phone_number_id, waba_id, access_token, app_secret, previous_app_secret,"
-         " previous_secret_until, verify_token, private_key, public_key, previous_private_key,"
-         " previous_key_until, key_generated_at, callback_webhook_url, callback_secret,"
-         " previous_callback_secret, previous_callback_secret_until, callback_disabled_at,"
-         " callback_event_types, callback_timeout, callback_max_retries, default_flow_name, flow_endpoint_timeout,"
-         " rate_limit_window_ms, rate_limit_max_requests, settings, features, is_default, status,"
-         " deleted_at)"
-         " = (select n.name, n.phone_number, n.display_name, n.phone_number_id, n.waba_id,"
-         " n.access_token, n.app_secret, n.previous_app_secret, n.previous_secret_until,"
-         " n.verify_token, n.private_key, n.public_key, n.previous_private_key,"
-         " n.previous_key_until, n.key_generated_at, n.callback_webhook_url, n.callback_secret,"
-         " n.previous_callback_secret, n.previous_callback_secret_until, n.callback_disabled_at,"
-         " n.callback_event_types, n.callback_timeout, n.callback_max_retries, n.default_flow_name,"
-         " n.flow_endpoint_timeout, n.rate_limit_window_ms, n.rate_limit_max_requests, n.settings,"
-         " n.features, n.is_default, n.status, n.deleted_at"
-         " from jsonb_populate_record(a, $3::jsonb) n),"
-         " updated_by = $4, updated_at = now()"
-         " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null"
-         " returning " ACCOUNT_JSON,
-         4},
-    [WF_SQL_ACCOUNT_CLEAR_DEFAULT] =
-        {"account_clear_default",
-         "update wflows.whatsapp_accounts a set is_default = false, updated_at = now()"
-         " where a.company_id = $1::uuid and a.is_default",
-         1},
-    [WF_SQL_ACCOUNT_APP_SECRET] =
-        {"account_app_secret",
-         "select k.company_id, k.id, k.wrapped, a.id, a.app_secret"
-         " from wflows.whatsapp_accounts a"
-         " join wflows.data_keys k on k.company_id = a.company_id"
-         "  and k.id = split_part(a.app_secret, ':', 2)::uuid"
-         " where a.company_id = $1::uuid and a.id = $2::uuid and a.deleted_at is null",
-         2},
-
     [WF_SQL_FLOW_ROW] = {"flow_row",
                          "select " FLOW_JSON " from wflows.flows f"
                          " where f.company_id = $1::uuid and f.id = $2::uuid"
@@ -597,6 +519,7 @@ static const wf_pg_stmt_t *const areas[WF_SQL_AREA_END >> 8] = {
     [WF_SQL_AREA_COMPANIES >> 8] = wf_sql_companies,
     [WF_SQL_AREA_PEOPLE >> 8] = wf_sql_people,
     [WF_SQL_AREA_AUDIT >> 8] = wf_sql_audit,
+    [WF_SQL_AREA_ACCOUNTS >> 8] = wf_sql_accounts,
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

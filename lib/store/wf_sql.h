@@ -52,15 +52,6 @@ typedef enum {
     WF_SQL_DATA_KEY_REWRAP,
     WF_SQL_DATA_KEY_USAGE,
 
-    WF_SQL_ACCOUNT_COUNT,
-    WF_SQL_ACCOUNT_INSERT,
-    WF_SQL_ACCOUNT_ROW,
-    WF_SQL_ACCOUNT_LIST,
-    WF_SQL_ACCOUNT_FIND,
-    WF_SQL_ACCOUNT_UPDATE,
-    WF_SQL_ACCOUNT_CLEAR_DEFAULT,
-    WF_SQL_ACCOUNT_APP_SECRET,
-
     WF_SQL_FLOW_ROW,
     WF_SQL_FLOW_ROW_BY_NAME,
     WF_SQL_FLOW_COUNT,
@@ -133,6 +124,17 @@ typedef enum {
     WF_SQL_AUTH_COMPANY,
 
     WF_SQL_AREA_ACCOUNTS = 3 << 8,
+    WF_SQL_ACCOUNT_COUNT,
+    WF_SQL_ACCOUNT_INSERT,
+    WF_SQL_ACCOUNT_ROW,
+    WF_SQL_ACCOUNT_LIST,
+    WF_SQL_ACCOUNT_FIND,
+    WF_SQL_ACCOUNT_UPDATE,
+    WF_SQL_ACCOUNT_CLEAR_DEFAULT,
+    WF_SQL_ACCOUNT_SECRET,
+    WF_SQL_ACCOUNT_PAGE_NEWEST,
+    WF_SQL_ACCOUNT_PAGE_OLDEST,
+    WF_SQL_ACCOUNT_PAGE_NAME,
 
     WF_SQL_AREA_FLOWS = 4 << 8,
 
@@ -170,6 +172,7 @@ const wf_pg_stmt_t *wf_sql(wf_sql_id_t id);
 extern const wf_pg_stmt_t wf_sql_companies[];
 extern const wf_pg_stmt_t wf_sql_people[];
 extern const wf_pg_stmt_t wf_sql_audit[];
+extern const wf_pg_stmt_t wf_sql_accounts[];
 
 /* ---- one page of a list (wf_list.h) ----------------------------------------------------------- */
 

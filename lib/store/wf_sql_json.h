@@ -37,6 +37,9 @@
     " 'previous_callback_secret_until', wflows.time_text(a.previous_callback_secret_until),"   \
     " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"   \
     " 'previous_key_until', wflows.time_text(a.previous_key_until),"                           \
+    " 'has_next_key', a.next_private_key is not null,"                                         \
+    " 'key_rotation_until', wflows.time_text(a.key_rotation_until),"                           \
+    " 'key_rotation_scheduled_at', wflows.time_text(a.key_rotation_scheduled_at),"             \
     " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                     \
     " 'has_private_key', a.private_key is not null,"                                           \
     " 'has_access_token', a.access_token is not null,"                                         \

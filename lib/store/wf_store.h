@@ -145,6 +145,11 @@ wf_status_t wf_account_create(wf_ctx_t *ctx, const char **id, const wf_store_t *
                               const wf_keyring_t *ring, const char *company_id,
                               const wf_account_new_t *account, int max_accounts,
                               const wf_actor_t *actor) WF_MUST_CHECK;
+/* The same from members as a caller of the API sends them, secrets in clear; faults name each that is wrong. */
+wf_status_t wf_account_add(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                           const wf_keyring_t *ring, const char *company_id,
+                           const wf_json_t *members, int max_accounts,
+                           const wf_actor_t *actor) WF_MUST_CHECK;
 /* Without secrets: has_access_token and the like instead. */
 wf_status_t wf_account_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *company_id) WF_MUST_CHECK;
@@ -159,6 +164,11 @@ wf_status_t wf_account_update(wf_ctx_t *ctx, const wf_store_t *store, const wf_k
                               const char *company_id, const char *account_id,
                               const wf_json_t *change, apr_interval_time_t overlap,
                               const wf_actor_t *actor) WF_MUST_CHECK;
+/* The same, but members that are absent go back to what a new account has; absent secrets stay. */
+wf_status_t wf_account_replace(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
+                               const char *company_id, const char *account_id,
+                               const wf_json_t *members, apr_interval_time_t overlap,
+                               const wf_actor_t *actor) WF_MUST_CHECK;
 /* The new key becomes current; the old one stays valid for `overlap` (negative: 24 h; 0: not at all). */
 wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_keyring_t *ring,
                                const char *company_id, const char *account_id,
@@ -175,10 +185,38 @@ wf_status_t wf_account_set_default(wf_ctx_t *ctx, const wf_store_t *store, const
 /* Soft delete. Where it was the default, the company has none until one is set or made. */
 wf_status_t wf_account_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                               const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;
-/* Unsealed app secret (for wflowsctl send). WF_ENOTFOUND: not set. */
-wf_status_t wf_account_app_secret(wf_ctx_t *ctx, wf_secret_t *out, const wf_store_t *store,
-                                  const wf_keyring_t *ring, const char *company_id,
-                                  const char *account_id) WF_MUST_CHECK;
+/* Unsealed: "app_secret" or "access_token". WF_ENOTFOUND: not set. */
+wf_status_t wf_account_secret_load(wf_ctx_t *ctx, wf_secret_t *out, const wf_store_t *store,
+                                   const wf_keyring_t *ring, const char *company_id,
+                                   const char *account_id, const char *column) WF_MUST_CHECK;
+/* What Meta says of the number, in small letters; with "verified" an account that waited for it is active. */
+#define WF_VERIFICATION_VERIFIED "verified"
+wf_status_t wf_account_set_verification(wf_ctx_t *ctx, const wf_store_t *store,
+                                        const char *company_id, const char *account_id,
+                                        const char *status, const wf_actor_t *actor) WF_MUST_CHECK;
+
+/* A key rotation: begun, so that the next key decrypts too; then Meta is told, with no transaction open; then
+ * ended. One at a time: a second one, and one that was overtaken, fail with WF_ECONFLICT. */
+typedef struct {
+    char id[WF_UUID_LEN + 1];
+    const char *public_key; /* PEM, for Meta: `key`'s, or that of a rotation that was not finished */
+    wf_json_t *account;     /* as it was before */
+} wf_key_rotation_t;
+typedef enum {
+    WF_ROTATION_DONE,    /* the next key is the current one; the one before stays valid for the overlap */
+    WF_ROTATION_REFUSED, /* Meta does not have the next key: it is dropped */
+    WF_ROTATION_UNSURE   /* Meta may have it: it goes on decrypting beside the current one */
+} wf_rotation_end_t;
+wf_status_t wf_account_rotation_begin(wf_ctx_t *ctx, wf_key_rotation_t *out,
+                                      const wf_store_t *store, const wf_keyring_t *ring,
+                                      const char *company_id, const char *account_id,
+                                      const wf_rsa_key_t *key,
+                                      const wf_actor_t *actor) WF_MUST_CHECK;
+/* `overlap` as wf_account_set_key. */
+wf_status_t wf_account_rotation_end(wf_ctx_t *ctx, const wf_store_t *store,
+                                    const wf_keyring_t *ring, const wf_key_rotation_t *rotation,
+                                    wf_rotation_end_t end, apr_interval_time_t overlap,
+                                    const wf_actor_t *actor) WF_MUST_CHECK;
 
 /* ---- flows (wf_flow_store.c) ---------------------------------------------------------------------- */
 

@@ -51,6 +51,7 @@ static void parse_account(wf_ctx_t *ctx, wf_account_t *a, const wf_json_t *o,
     a->private_key = text_of(ctx, o, "private_key");
     a->previous_private_key = text_of(ctx, o, "previous_private_key");
     a->previous_key_until = wf_json_get_int(o, "previous_key_until_us", 0);
+    a->next_private_key = text_of(ctx, o, "next_private_key");
     a->callback_secret = text_of(ctx, o, "callback_secret");
     a->settings = wf_json_get(o, "settings");
 }

@@ -47,6 +47,7 @@ typedef struct {
     const char *private_key; /* sealed PKCS#8 DER */
     const char *previous_private_key;
     apr_time_t previous_key_until;
+    const char *next_private_key; /* of a rotation that is under way, or that was not finished */
     const char *callback_secret; /* sealed; signs what we send to the company */
     wf_json_t *settings;         /* object */
 } wf_account_t;

@@ -5,7 +5,7 @@
 /* The cached form of a tenant: values one after the other, "<length>:<bytes>\n", "-\n" for none, in the order
  * of the two lists below. It is read once per request, so it is made to be read in place: no tree, no copies. */
 
-#define FORMAT "wftenant1\n"
+#define FORMAT "wftenant2\n"
 #define RECORD_MAX (1024 * 1024)
 
 /* kind, member */
@@ -18,7 +18,7 @@
     V(INT, is_default) V(TEXT, default_flow_name) V(INT, flow_endpoint_timeout_ms)                 \
     V(INT, rate_max) V(INT, rate_window_ms) V(TEXT, app_secret) V(TEXT, previous_app_secret)       \
     V(INT, previous_secret_until) V(TEXT, private_key) V(TEXT, previous_private_key)               \
-    V(INT, previous_key_until) V(TEXT, callback_secret) V(JSON, settings)
+    V(INT, previous_key_until) V(TEXT, next_private_key) V(TEXT, callback_secret) V(JSON, settings)
 
 /* ---- writing ---- */
 

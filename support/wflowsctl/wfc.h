@@ -123,6 +123,7 @@ typedef struct {
     const char *redis_prefix;
     const char *max_companies, *max_accounts, *default_plan;
     const char *media_dir;
+    const char *graph_url;
     apr_array_header_t *master_keys; /* of wfc_master_source_t; the first is the primary */
     const char *pattern_skipped; /* an Include that names a pattern, which is not followed; NULL */
 } wfc_conf_t;

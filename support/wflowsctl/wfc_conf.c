@@ -29,6 +29,7 @@ static const struct {
     {"WflowsTenantMaxAccounts", offsetof(wfc_conf_t, max_accounts)},
     {"WflowsTenantDefaultPlan", offsetof(wfc_conf_t, default_plan)},
     {"WflowsFlowMediaDir", offsetof(wfc_conf_t, media_dir)},
+    {"WflowsFlowGraphURL", offsetof(wfc_conf_t, graph_url)},
 };
 
 static wf_status_t bad_line(wfc_t *c, const char *where, const char *what)
@@ -383,6 +384,9 @@ wf_status_t wfc_runtime_open(wfc_t *c)
     }
     if (c->conf.default_plan) {
         conf.default_plan = c->conf.default_plan;
+    }
+    if (c->conf.graph_url) {
+        conf.service.graph_url = c->conf.graph_url;
     }
     st = wf_runtime_make(c->ctx, &c->runtime, c->pool, &conf, &opts);
     if (st == WF_OK) {

@@ -1,6 +1,8 @@
 /* wflowsctl key: an account's RSA key pair. The private half never leaves the database. */
 #include "wfc.h"
 
+#include "service/wf_manage_account.h"
+
 #include <string.h>
 
 #define OVERLAP_DEFAULT apr_time_from_sec(24 * 3600)
@@ -20,6 +22,9 @@ static const wfc_option_t import_options[] = {
     OPTION_OVERLAP,
     {"passphrase", 0, WFC_SECRET, 0, "SOURCE", "of an encrypted PEM"},
     WFC_OPTION_END};
+static const wfc_option_t rotate_options[] = {WFC_OPTION_COMPANY, WFC_OPTION_ACCOUNT,
+                                              OPTION_OVERLAP, WFC_OPTION_END};
+static const wfc_option_t meta_options[] = {WFC_OPTION_COMPANY, WFC_OPTION_ACCOUNT, WFC_OPTION_END};
 static const wfc_option_t show_options[] = {WFC_OPTION_COMPANY, WFC_OPTION_ACCOUNT, WFC_OPTION_OUT,
                                             WFC_OPTION_END};
 
@@ -125,6 +130,76 @@ static wf_status_t run_show(wfc_t *c)
     return print_public(c, company, account, pem);
 }
 
+/* ---- with Meta ------------------------------------------------------------------------------- */
+
+static wf_status_t run_register(wfc_t *c)
+{
+    wf_json_t *company = NULL, *account = NULL, *doc = NULL;
+    wf_status_t st = find(c, &company, &account);
+
+    if (st == WF_OK) {
+        st = wf_manage_key_register(c->ctx, &doc, &c->runtime->service, wfc_id(company),
+                                    wfc_id(account));
+    }
+    if (st == WF_OK) {
+        wfc_print_done(c, doc, "Meta has the public key of account %s",
+                       wf_json_get_str(account, "name", "-"));
+    }
+    return st;
+}
+
+static wf_status_t run_validate(wfc_t *c)
+{
+    wf_json_t *company = NULL, *account = NULL, *doc = NULL;
+    const char *status;
+    wf_status_t st = find(c, &company, &account);
+
+    if (st == WF_OK) {
+        st = wf_manage_key_validate(c->ctx, &doc, &c->runtime->service, wfc_id(company),
+                                    wfc_id(account));
+    }
+    if (st != WF_OK) {
+        return st;
+    }
+    status = wf_json_get_str(doc, "signature_status", "");
+    if (!wf_json_get_bool(doc, "matches", 0) || strcmp(status, "MISMATCH") == 0) {
+        c->exit_code = WFC_EXIT_FAILED;
+        c->hint = "'wflowsctl key register' uploads the account's public key.";
+        return wf_fail_public(c->ctx, WF_ECONFLICT, WFLOGNO(4115) "Meta %s account '%s'",
+                              wf_json_get_bool(doc, "matches", 0)
+                                  ? "says that its signature does not fit the key of"
+                                  : "does not have the public key of",
+                              wf_json_get_str(account, "name", "-"));
+    }
+    wfc_print_done(c, doc, "Meta has the public key of account %s (%s)",
+                   wf_json_get_str(account, "name", "-"), *status ? status : "no status");
+    return WF_OK;
+}
+
+static wf_status_t run_rotate(wfc_t *c)
+{
+    wf_json_t *company = NULL, *account = NULL, *doc = NULL;
+    apr_interval_time_t overlap;
+    wf_status_t st;
+
+    if ((st = wfc_duration_opt(c, &overlap, "overlap", OVERLAP_DEFAULT)) != WF_OK ||
+        (st = find(c, &company, &account)) != WF_OK) {
+        return st;
+    }
+    st = wf_manage_rotate_keys(c->ctx, &doc, &c->runtime->service, wfc_id(company), wfc_id(account),
+                               overlap, &c->actor);
+    if (st == WF_OK) {
+        wfc_print_done(c, doc,
+                       "account %s has a new key, and Meta has its public half; the one "
+                       "before decrypts until %s",
+                       wf_json_get_str(doc, "name", "-"),
+                       wf_json_get_str(doc, "previous_key_until", "now"));
+    } else if (st == WF_ECONFLICT || st == WF_EUNAVAIL || st == WF_EINVALID) {
+        c->hint = "The key that was there still works; run it again when the cause is mended.";
+    }
+    return st;
+}
+
 const wfc_command_t wfc_key_commands[] = {
     {"key new", "", 0, 0, new_options, WFC_STORE_AND_RING, run_new,
      "Makes an RSA key pair for an account and prints its public half",
@@ -136,4 +211,17 @@ const wfc_command_t wfc_key_commands[] = {
      "FILE (- for standard input) is PEM: PKCS#8 or PKCS#1, either of them encrypted or not."},
     {"key show", "", 0, 0, show_options, WFC_STORE, run_show,
      "Prints an account's public key as PEM", NULL},
+    {"key register", "", 0, 0, meta_options, WFC_STORE_AND_RING, run_register,
+     "Uploads an account's public key to Meta and reads it back",
+     "With the account's access token, to WflowsFlowGraphURL. Needed after 'key new' and 'key "
+     "import', "
+     "and when a\nnumber was registered again."},
+    {"key validate", "", 0, 0, meta_options, WFC_STORE_AND_RING, run_validate,
+     "Reads the public key that Meta has and compares it",
+     "Exit code 1 where it is another one, or where Meta's signature of it does not fit."},
+    {"key rotate", "", 0, 0, rotate_options, WFC_STORE_AND_RING, run_rotate,
+     "Makes a new key pair, gives its public half to Meta, then switches to it",
+     "The new key decrypts from the first moment, the old one for --overlap more: no user notices. "
+     "Where "
+     "a step fails\nthe old key goes on; run again, it goes on where it stopped."},
     WFC_COMMANDS_END};

@@ -110,7 +110,8 @@ static wf_status_t secret_of_account(wfc_t *c, send_t *s, const wf_json_t *compa
 {
     wf_secret_t secret = {NULL, 0};
     wf_status_t st =
-        wf_account_app_secret(c->ctx, &secret, c->store, c->ring, wfc_id(company), wfc_id(account));
+        wf_account_secret_load(c->ctx, &secret, c->store, c->ring, wfc_id(company),
+                               wfc_id(account), "app_secret");
 
     if (st == WF_ENOTFOUND) {
         wf_ctx_clear(c->ctx);

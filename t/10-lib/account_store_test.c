@@ -18,7 +18,7 @@ START_TEST(an_accounts_secrets_are_sealed_in_the_row_and_readable_for_the_tenant
     a.callback_webhook_url = "https://example.com/hook?x=1";
     OK(wf_account_create(test_ctx, &id, &store, ring, company, &a, 0, &operator_root));
 
-    OK(wf_account_app_secret(test_ctx, &secret, &store, ring, company, id));
+    OK(wf_account_secret_load(test_ctx, &secret, &store, ring, company, id, "app_secret"));
     ck_assert_str_eq((char *)secret.data, "app-secret-1");
     tenant = tenant_of("sealed", NULL);
     ck_assert_int_eq(tenant->account_count, 1);
@@ -193,7 +193,7 @@ START_TEST(a_new_app_secret_leaves_the_old_one_valid_for_the_overlap)
     ck_assert_ptr_null(account->app_secret);
     ck_assert_ptr_null(account->previous_app_secret);
     ck_assert(account->previous_secret_until == 0);
-    FAILS(wf_account_app_secret(test_ctx, &secret, &store, ring, company, id), WF_ENOTFOUND,
+    FAILS(wf_account_secret_load(test_ctx, &secret, &store, ring, company, id, "app_secret"), WF_ENOTFOUND,
           "the account has no app secret");
 }
 END_TEST
@@ -210,7 +210,7 @@ START_TEST(a_secret_of_one_account_does_not_decrypt_in_anothers_row_or_column)
     ask("update wflows.whatsapp_accounts set app_secret = (select app_secret from"
         " wflows.whatsapp_accounts where id = '%s') where id = '%s' returning 1",
         a_id, b_id);
-    ck_assert_int_eq(wf_account_app_secret(test_ctx, &secret, &store, ring, company, b_id),
+    ck_assert_int_eq(wf_account_secret_load(test_ctx, &secret, &store, ring, company, b_id, "app_secret"),
                      WF_EDENIED);
     wf_ctx_clear(test_ctx);
     ask("update wflows.whatsapp_accounts set app_secret = null, verify_token = app_secret"
@@ -218,7 +218,7 @@ START_TEST(a_secret_of_one_account_does_not_decrypt_in_anothers_row_or_column)
         a_id);
     ask("update wflows.whatsapp_accounts set app_secret = verify_token where id = '%s' returning 1",
         a_id);
-    OK(wf_account_app_secret(test_ctx, &secret, &store, ring, company, a_id));
+    OK(wf_account_secret_load(test_ctx, &secret, &store, ring, company, a_id, "app_secret"));
 }
 END_TEST
 
@@ -241,9 +241,9 @@ START_TEST(ids_in_capital_letters_name_the_same_records)
     }
     OK(wf_account_update(test_ctx, &store, ring, upper_company, upper_id,
                          json("{\"app_secret\": \"two\"}"), -1, &operator_root));
-    OK(wf_account_app_secret(test_ctx, &secret, &store, ring, upper_company, upper_id));
+    OK(wf_account_secret_load(test_ctx, &secret, &store, ring, upper_company, upper_id, "app_secret"));
     ck_assert_str_eq((char *)secret.data, "two");
-    OK(wf_account_app_secret(test_ctx, &secret, &store, ring, company, id));
+    OK(wf_account_secret_load(test_ctx, &secret, &store, ring, company, id, "app_secret"));
     ck_assert_str_eq((char *)secret.data, "two");
 }
 END_TEST

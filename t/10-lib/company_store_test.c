@@ -297,7 +297,7 @@ START_TEST(a_secret_sealed_with_a_retired_data_key_is_still_read_and_new_ones_us
     ask("insert into wflows.data_keys (company_id, id, wrapped) values ('%s', '%s', '%s') "
         "returning 1",
         company, fresh.id, wrapped);
-    OK(wf_account_app_secret(test_ctx, &secret, &store, ring, company, id));
+    OK(wf_account_secret_load(test_ctx, &secret, &store, ring, company, id, "app_secret"));
     OK(wf_account_update(test_ctx, &store, ring, company, id, json("{\"app_secret\": \"second\"}"),
                          -1, &operator_root));
     tenant = tenant_of("retire", id);
