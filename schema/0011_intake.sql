@@ -138,7 +138,8 @@ return p_type = any (p_types)
                   where right(t, 1) = '*' and starts_with(p_type, left(t, -1)));
 
 -- The answers of a finished flow: the session by its token, else by the message that carried it; one response
--- of it. `changed`: the session was active until now, so what is cached of it is wrong.
+-- of each message. The endpoint's own response of the session, which knows no message, becomes that of the first one;
+-- what else comes for the session (a flow sent twice, a token that two people share) is a response beside it. `changed`: the session was active until now, so what is cached of it is wrong.
 create function wflows.intake_flow_reply(
     p_company uuid, p_account uuid, p_token_hash text, p_context_id text, p_message_id text,
     p_contact text, p_response json, out session wflows.flow_sessions, out changed boolean,

@@ -5,7 +5,7 @@
 #
 #   WF_TEST_KILLS=200 WF_TEST_EVENTS=10000 WF_TEST_LEASES=real ./run-tests t/60-fault-events.t       6 and 300 without it
 #
-# The callbacks that a killed worker had on its way come back when their lease runs out, a minute later. `real` waits for
+# The callbacks that a killed worker had on its way come back when their lease runs out, 20 s later. `real` waits for
 # that; otherwise the test, as the owner of the database, lets the leases of dead workers run out at once.
 
 use strict;
