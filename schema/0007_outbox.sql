@@ -56,7 +56,8 @@ $$;
 --
 -- Here and in a finish rows are changed one by one, by their key and nothing else. Plans are made once in a
 -- connection, mostly while the table is empty or of another shape: a join may then become a walk through all rows
--- of the company, or of the table, for the rest of the connection's life.
+-- of the company, or of the table, for the rest of the connection's life. For the same reason nothing here may be
+-- planned as a walk through the table (enable_seqscan), which seems to cost nothing where it has no pages.
 create function wflows.outbox_ripen(p_consumer text) returns void
 language plpgsql
 as $$
@@ -96,7 +97,7 @@ returns table (company_id uuid, id uuid, endpoint uuid, event_type text, payload
                attempts_before int, created_us bigint, url text, secret text, previous_secret text,
                previous_until_us bigint, timeout_ms int, max_retries int, data_keys json)
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp
+set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -168,7 +169,7 @@ $$;
 --   status code or NULL, error or NULL, first bytes of the reply in base64 or NULL
 -- Answers the number (from 0) of each whose lease was lost meanwhile: it was not touched.
 create function wflows.outbox_finish(p_values text[]) returns setof int
-language plpgsql
+language plpgsql set enable_seqscan = off
 as $$
 declare
     v_before text := coalesce(current_setting('app.tenant_id', true), '');
@@ -210,7 +211,7 @@ $$;
 
 -- Gives claimed rows back unattempted, due at once: company, id, lease of each, by company.
 create function wflows.outbox_release(p_values text[]) returns void
-language plpgsql
+language plpgsql set enable_seqscan = off
 as $$
 declare
     v_before text := coalesce(current_setting('app.tenant_id', true), '');
@@ -338,7 +339,7 @@ return (
 -- there are. As wflows_platform. What is not due yet will be, by the claims of others.
 create function wflows.outbox_bury(p_max int)
 returns table (company_id uuid, account_id uuid, reason text, rows int)
-language plpgsql
+language plpgsql set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
