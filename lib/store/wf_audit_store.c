@@ -1,7 +1,21 @@
 #include "store/wf_audit_store.h"
+#include "store/wf_list.h"
 #include "store/wf_store_int.h"
 
 #define RECENT_MAX 1000
+
+static const wf_sort_t sorts[] = {{"-created_at", WF_SQL_AUDIT_PAGE_NEWEST, 0},
+                                  {"created_at", WF_SQL_AUDIT_PAGE_OLDEST, 0},
+                                  {NULL, 0, 0}};
+static const wf_filter_t filters[] = {{"action", WF_FILTER_TEXT, NULL},
+                                      {"actor", WF_FILTER_TEXT, NULL},
+                                      {"resource_type", WF_FILTER_TEXT, NULL},
+                                      {"resource_id", WF_FILTER_TEXT, NULL},
+                                      {"from", WF_FILTER_TIME, NULL},
+                                      {"to", WF_FILTER_TIME, NULL},
+                                      {NULL, WF_FILTER_TEXT, NULL}};
+
+const wf_list_t wf_list_audit = {sorts, filters, 1};
 
 wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *row,
                          const wf_actor_t *actor)
@@ -27,6 +41,20 @@ wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *ro
         return st;
     }
     return wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_AUDIT_ADD), params);
+}
+
+wf_status_t wf_audit_find(wf_ctx_t *ctx, wf_json_t **doc, const wf_store_t *store,
+                          const char *company_id, const char *id)
+{
+    const wf_pg_param_t params[] = {company_id, id};
+    wf_pg_result_t *res;
+    wf_status_t st = wf_store_query(ctx, &res, store, company_id, WF_SQL_AUDIT_GET, params);
+
+    *doc = NULL;
+    if (st == WF_OK && wf_pg_rows(res) == 0) {
+        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0734) "no such audit row");
+    }
+    return st == WF_OK ? wf_store_json(ctx, doc, res, 0, 0) : st;
 }
 
 wf_status_t wf_audit_recent(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,

@@ -40,6 +40,8 @@ typedef struct {
 wf_status_t wf_audit_next_chain(wf_ctx_t *ctx, int *more, const wf_store_t *store,
                                 wf_audit_chain_t *chain) WF_MUST_CHECK;
 
+wf_status_t wf_audit_find(wf_ctx_t *ctx, wf_json_t **doc, const wf_store_t *store,
+                          const char *company_id, const char *id) WF_MUST_CHECK;
 /* The newest rows of a company, newest first; `action` NULL: any. */
 wf_status_t wf_audit_recent(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *company_id, const char *action, int limit) WF_MUST_CHECK;

@@ -16,15 +16,20 @@ static const char *number(apr_pool_t *pool, int64_t n)
 
 /* ---- asking for it ---------------------------------------------------------------------- */
 
+static const wf_field_t fields[] = {
+    {"confirm", WF_FIELD_TEXT, WF_FIELD_NEEDED, 1, 63, NULL, NULL},
+};
+
 static wf_status_t check_request(wf_ctx_t *ctx, wf_change_t *change, const char *confirm,
                                  const char *status)
 {
-    if (!confirm || strcmp(confirm, change->slug) != 0) {
-        return wf_fail_public(ctx, WF_EINVALID,
-                              WFLOGNO(0726) "confirm: the slug of the company is wanted");
+    if (strcmp(confirm, change->slug) != 0) {
+        wf_fault_add(ctx, "/confirm", "the slug of the company expected");
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0726) "%s", wf_faults_text(ctx));
     }
     if (strcmp(status, "erasing") == 0) {
-        return wf_fail_public(ctx, WF_ECONFLICT, WFLOGNO(0727) "the company is being erased already");
+        return wf_fail_code(ctx, WF_ECONFLICT, "erasure_running",
+                            WFLOGNO(0727) "the company is being erased already");
     }
     return WF_OK;
 }
@@ -60,14 +65,19 @@ static wf_status_t request(wf_ctx_t *ctx, wf_change_t *change, const char *compa
 }
 
 wf_status_t wf_erasure_request(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
-                               const char *company, const char *confirm, const wf_actor_t *actor)
+                               const char *company, const wf_json_t *body,
+                               const wf_actor_t *actor)
 {
     wf_change_t change;
-    wf_status_t st = wf_change_begin_platform(ctx, &change, store, NULL, NULL, actor);
+    wf_status_t st = wf_fields_check(ctx, fields, sizeof(fields) / sizeof(fields[0]), body, 1);
 
     *id = NULL;
+    if (st != WF_OK) {
+        return st;
+    }
+    st = wf_change_begin_platform(ctx, &change, store, NULL, NULL, actor);
     if (st == WF_OK) {
-        st = request(ctx, &change, company, confirm);
+        st = request(ctx, &change, company, wf_json_get_str(body, "confirm", ""));
     }
     if ((st = wf_change_end(ctx, &change, st)) == WF_OK) {
         *id = apr_pstrdup(ctx->pool, change.company_id);

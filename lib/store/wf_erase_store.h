@@ -23,10 +23,10 @@ typedef struct {
 } wf_erasure_t;
 
 /* Begins it: the company's traffic ends at once, and nobody takes that back. `company` is a slug, or an id, which
- * may be that of a deleted one; `confirm` must be its slug. *id: the company's. WF_ENOTFOUND; WF_EINVALID: not
+ * may be that of a deleted one; `body` is {"confirm": its slug}. *id: the company's. WF_ENOTFOUND; WF_EINVALID: not
  * confirmed; WF_ECONFLICT: it is being erased already. */
 wf_status_t wf_erasure_request(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
-                               const char *company, const char *confirm,
+                               const char *company, const wf_json_t *body,
                                const wf_actor_t *actor) WF_MUST_CHECK;
 /* {company_id, step, requested_by, requested_at, erased_at, finished_at, removed: {table: rows}, left, report};
  * also when the company is gone. WF_ENOTFOUND: never asked for. */

@@ -62,6 +62,7 @@ wf_status_t wf_list_each(wf_ctx_t *ctx, const wf_store_t *store, const char *com
 
 /* ---- the lists ---------------------------------------------------------------------------------- */
 
+extern const wf_list_t wf_list_audit;     /* wf_audit_store.c */
 extern const wf_list_t wf_list_companies; /* wf_company_store.c */
 extern const wf_list_t wf_list_accounts;  /* wf_account_store.c */
 

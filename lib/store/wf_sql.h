@@ -139,6 +139,9 @@ typedef enum {
     WF_SQL_AREA_FLOWS = 4 << 8,
 
     WF_SQL_AREA_AUDIT = 5 << 8,
+    WF_SQL_AUDIT_PAGE_NEWEST,
+    WF_SQL_AUDIT_PAGE_OLDEST,
+    WF_SQL_AUDIT_GET,
     WF_SQL_AUDIT_RECENT,
     WF_SQL_AUDIT_HEAD,
     WF_SQL_AUDIT_CHAIN,
@@ -179,25 +182,35 @@ extern const wf_pg_stmt_t wf_sql_accounts[];
 /* $1 company (NULL: the platform's lists), $2 rows, $3 and $4 where the page begins, $5… filters. Rows: the
  * record as JSON, its sort key, its id. `where` is a condition, or "true". What is compared with a missing
  * cursor lies beyond every key, so that one index scan serves the first page and all others. */
+
+/* What a parameter is, or else. Never coalesce() in a condition of a tenant table: PostgreSQL does not know that it
+ * leaks nothing, so that behind row security the condition becomes a filter and no index serves it (measured: a page behind
+ * 18,000 rows costs 14 ms and not 0.15). */
+#define WF_SQL_OR(value, otherwise) "case when " value " is null then " otherwise " else " value " end"
+#define WF_SQL_TIME_OR(us, otherwise) \
+    "case when " us "::bigint is null then " otherwise " else wflows.us_time(" us "::bigint) end"
+#define WF_SQL_UUID_LEAST "'00000000-0000-0000-0000-000000000000'"
+#define WF_SQL_UUID_MOST "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+
 #define WF_SQL_PAGE(doc, from, where, key_text, key, id, compare, direction) \
     "select (" doc ")::text, " key_text ", " id "::text from " from          \
     " where " where " and (" key ", " id ") " compare                        \
     " order by " key " " direction ", " id " " direction " limit $2::int"
 #define WF_SQL_PAGE_NEWEST(doc, from, where, time, id)                             \
     WF_SQL_PAGE(doc, from, where, "wflows.time_us(" time ")::text", time, id,      \
-                "< (coalesce(wflows.us_time($3::bigint), 'infinity'),"             \
-                " coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))",    \
+                "< (" WF_SQL_TIME_OR("$3", "'infinity'") ", "                      \
+                WF_SQL_OR("$4::uuid", WF_SQL_UUID_MOST) ")",                       \
                 "desc")
 #define WF_SQL_PAGE_OLDEST(doc, from, where, time, id)                             \
     WF_SQL_PAGE(doc, from, where, "wflows.time_us(" time ")::text", time, id,      \
-                "> (coalesce(wflows.us_time($3::bigint), '-infinity'),"            \
-                " coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))",    \
+                "> (" WF_SQL_TIME_OR("$3", "'-infinity'") ", "                     \
+                WF_SQL_OR("$4::uuid", WF_SQL_UUID_LEAST) ")",                      \
                 "asc")
 /* By a text that is never empty. */
 #define WF_SQL_PAGE_TEXT(doc, from, where, column, id)                             \
     WF_SQL_PAGE(doc, from, where, column, column, id,                              \
-                "> (coalesce($3::text, ''),"                                       \
-                " coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))",    \
+                "> (" WF_SQL_OR("$3::text", "''") ", "                             \
+                WF_SQL_OR("$4::uuid", WF_SQL_UUID_LEAST) ")",                      \
                 "asc")
 
 #endif

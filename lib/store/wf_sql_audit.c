@@ -9,7 +9,40 @@
     " 'erased', l.salt is null, 'hash', encode(l.hash, 'hex'),"                             \
     " 'created_at', wflows.time_text(l.created_at))"
 
+#define AUDIT "wflows.audit_logs l"
+/* The platform's own rows where no company is named. */
+#define FILTERED                                                                            \
+    "l.company_id = " WF_SQL_OR("$1::uuid", WF_SQL_UUID_LEAST)                              \
+    " and ($5::text is null or l.action = $5) and ($6::text is null or l.actor = $6)"       \
+    " and ($7::text is null or l.resource_type = $7)"                                       \
+    " and ($8::text is null or l.resource_id = $8)"
+#define FROM WF_SQL_TIME_OR("$9", "'-infinity'")
+#define TO WF_SQL_TIME_OR("$10", "'infinity'")
+#define PAGE(where, compare, direction)                                                     \
+    WF_SQL_PAGE(AUDIT_JSON, AUDIT, FILTERED " and l.created_at " where,                     \
+                "wflows.time_us(l.created_at)::text", "l.created_at", "l.id", compare, direction)
+/* Cursor and the time that bounds the same side are one condition: an index scan begins at the first one that it
+ * finds, and would walk over what the other one passes by. */
+#define PAGE_NEWEST                                                                         \
+    PAGE(">= " FROM,                                                                        \
+         "< (least(" WF_SQL_TIME_OR("$3", "'infinity'") ", " TO "),"                        \
+         " case when wflows.us_time($3::bigint) < " TO " then $4::uuid"                     \
+         " else " WF_SQL_UUID_LEAST " end)",                                                \
+         "desc")
+#define PAGE_OLDEST                                                                         \
+    PAGE("< " TO,                                                                           \
+         "> (greatest(" WF_SQL_TIME_OR("$3", "'-infinity'") ", " FROM "),"                  \
+         " case when wflows.us_time($3::bigint) >= " FROM " then $4::uuid"                  \
+         " else " WF_SQL_UUID_LEAST " end)",                                                \
+         "asc")
+
 const wf_pg_stmt_t wf_sql_audit[] = {
+    WF_SQL_AT(WF_SQL_AUDIT_PAGE_NEWEST) = {"audit_page_newest", PAGE_NEWEST, 10},
+    WF_SQL_AT(WF_SQL_AUDIT_PAGE_OLDEST) = {"audit_page_oldest", PAGE_OLDEST, 10},
+    WF_SQL_AT(WF_SQL_AUDIT_GET) = {"audit_get",
+                                   "select " AUDIT_JSON " from " AUDIT
+                                   " where l.company_id = $1::uuid and l.id = $2::uuid",
+                                   2},
     WF_SQL_AT(WF_SQL_AUDIT_RECENT) =
         {"audit_recent",
          "select coalesce(json_agg(x.doc), '[]') from (select " AUDIT_JSON " as doc"

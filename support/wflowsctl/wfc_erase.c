@@ -60,10 +60,12 @@ static wf_status_t wait_for(wfc_t *c, wf_json_t **erasure, const char *id)
 
 static wf_status_t run_erase(wfc_t *c)
 {
-    wf_json_t *erasure = NULL;
+    wf_json_t *erasure = NULL, *body = wf_json_object_make(c->pool);
     const char *id;
-    wf_status_t st = wf_erasure_request(c->ctx, &id, c->store, c->args[0], wfc_opt(c, "confirm"), &c->actor);
+    wf_status_t st;
 
+    wf_json_set_str(body, "confirm", wfc_opt(c, "confirm"));
+    st = wf_erasure_request(c->ctx, &id, c->store, c->args[0], body, &c->actor);
     if (st == WF_OK) {
         st = wfc_flag(c, "wait") ? wait_for(c, &erasure, id)
                                  : wf_erasure_find(c->ctx, &erasure, c->store, id);
