@@ -82,9 +82,6 @@ my @samples = (
     users => sub { { company_id => $_[0], id => $_[0], email => 'a@b.example', name => 'U', role => 'admin' } },
     api_keys => sub { { company_id => $_[0], id => $_[0], name => 'K', key_hash => '$argon2id$x',
             key_prefix => 'abcdefgh' } },
-    api_key_addresses => sub { { company_id => $_[0], key_id => $_[0], address => '127.0.0.1' } },
-    user_sessions => sub { { company_id => $_[0], id => $_[0], user_id => $_[0], expires_at => '2030-01-01' } },
-    refresh_tokens => sub { { company_id => $_[0], session_id => $_[0], token_hash => $hash, expires_at => '2030-01-01' } },
     idempotency_keys => sub { { company_id => $_[0], subject => 's', key => 'k', request_hash => $hash,
             expires_at => '2030-01-01' } },
     integrations => sub { { company_id => $_[0], id => $_[0], kind => 'crm', name => 'I' } },
@@ -171,11 +168,10 @@ is_deeply([map { $_->[0] } grep { $_->[1]
             && ($_->[2] !~ /^wflows_(?:lookup|worker)$/ || $_->[3] !~ /^search_path=pg_catalog, pg_temp(?:;enable_seqscan=off)?$/) } @$functions], [],
     'every SECURITY DEFINER function is of wflows_lookup or wflows_worker and has its search_path pinned');
 is_deeply([sort map { $_->[0] =~ /\.(\w+)/ } grep { $_->[1] } @$functions],
-    [qw(api_key_record auth_company auth_user erase_audit login_record outbox_claim outbox_depth refresh_record schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
+    [qw(erase_audit outbox_claim outbox_depth schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_lookup'}),
-    join(',', map { "$_:SELECT" } sort qw(api_keys companies data_keys plans refresh_tokens schema_migrations
-        user_sessions users whatsapp_accounts)),
+    join(',', map { "$_:SELECT" } sort qw(companies data_keys plans schema_migrations whatsapp_accounts)),
     'wflows_lookup may read what the look-ups read, and nothing else');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_worker'}),

@@ -224,6 +224,7 @@ good('several keys are allowed', "$db\n$redis\n$master\nWflowsKey k0 file:$key\n
     my $secrets = write_file("$dir/db", "host=/run/postgresql dbname=wflows user=wflows_app\n", 0400);
     $conf =~ s{file:/etc/wflows/db}{file:$secrets};
     $conf =~ s{file:/etc/wflows/key-k1}{file:$key};
+    $conf =~ s{file:/etc/wflows/jwt-j1}{file:$jwt};
     my $stripe = write_file("$dir/stripe", "whsec_test\n", 0400);
     $conf =~ s{file:/etc/wflows/stripe-secret}{file:$stripe};
     mkdir("$dir/media", 0700) or die "$dir/media: $!";

@@ -144,5 +144,44 @@ is(get('/api/v2/companies', bearer($good))->{status}, 200, 'the API knows the sa
 is(get("/api/v2/companies/$acme->{id}", bearer($good))->{status}, 200, 'their own company is there');
 is(get("/api/v2/companies/$other->{id}", bearer($good))->{status}, 404, 'another one is not');
 
+# ---- API keys -----------------------------------------------------------------------------------------------------
+
+my $dbh = $stack->dbh;
+$dbh->do('SET ROLE wflows_platform');
+my $redis = $stack->redis;
+
+sub new_key {
+    my ($company, $name, @options) = @_;
+    my $made = $stack->ctl('api-key', 'new', '--company', $company, '--name', $name, @options);
+    $stack->{known_secrets}{"API key $name"} = $made->{key};
+    return $made;
+}
+sub by_key { my ($key, $path, %headers) = @_; return get($path // '/guarded/any', 'X-API-Key' => $key, %headers) }
+
+my $key = new_key('acme', 'reader', '--scope', 'read:flows', '--scope', 'read:companies', '--rate', 1000);
+like($key->{key}, qr/^wfk_[0-9a-f]{16}_[0-9a-f]{64}$/, 'a key has a public and a secret part');
+$r = by_key($key->{key});
+is($r->{status}, 200, 'it opens');
+is($r->{headers}{'x-subject'}, "key:$key->{id}", 'as itself');
+is($r->{headers}{'x-roles'}, '', 'without a role');
+is($r->{headers}{'x-of'}, 'acme', 'of its company');
+is(get('/guarded/any', bearer($key->{key}))->{status}, 200, 'it may also come as a Bearer token');
+is(get('/guarded/any', bearer($good), 'X-API-Key' => $key->{key})->{status}, 401, 'but not beside another one');
+is(by_key($key->{key}, '/guarded/reader-key')->{status}, 200, 'its scope opens where a scope is required');
+is(by_key($key->{key}, '/guarded/gestor')->{status}, 403, 'it has no role');
+is(by_key($key->{key}, '/guarded/acme')->{status}, 200, 'it is of its company');
+is(by_key($key->{key}, '/guarded/any', 'X-Tenant' => 'other')->{status}, 403, 'and of no other');
+is(by_key($key->{key}, "/api/v2/companies/$acme->{id}")->{status}, 200, 'the API takes it');
+is(by_key($key->{key}, "/api/v2/companies/$other->{id}")->{status}, 404, 'for its company only');
+my $narrow = new_key('acme', 'narrow', '--scope', 'write:companies');
+is(by_key($narrow->{key}, "/api/v2/companies/$acme->{id}")->{status}, 403, 'writing does not include reading');
+(my $wrong = $key->{key}) =~ s/.$/$& eq '0' ? '1' : '0'/e;
+is(by_key($wrong)->{status}, 401, 'a secret that is wrong in its last letter is wrong');
+is(by_key($key->{key})->{status}, 200, 'and changes nothing for the right one');
+is(by_key('wfk_0123456789abcdef_' . '0' x 64)->{status}, 401, 'there is no such key');
+is(by_key($_)->{status}, 401, "no key: '$_'") for 'wfk_', 'wfk_x_y', "$key->{key}x", 'hello', $key->{key} =~ s/_/-/gr;
+
+sub raw_redis { return join("\n", map { my $k = $_; ($k, eval { $redis->client->get($k) } // join(' ', eval { $redis->client->hgetall($k) })) } $redis->client->keys('*')) }
+
 errlog_ok($stack, ignore => ['AH01631']);
 done_testing();

@@ -114,8 +114,9 @@ static wf_auth_verdict_t as_user(wf_ctx_t *ctx, wf_identity_t *who, const wf_jso
     if (claims->session_id && !wf_json_get_bool(user, "session_ok", 0)) {
         return refuse(ctx, who, "the session has ended");
     }
-    /* iat has whole seconds. */
-    if (!claims->session_id && apr_time_sec(claims->issued_at) < apr_time_sec(not_before)) {
+    /* iat has whole seconds: one of the same second may be older. */
+    if (!claims->session_id && not_before > 0 &&
+        apr_time_sec(claims->issued_at) <= apr_time_sec(not_before)) {
         return refuse(ctx, who, "the token is older than the person's newest password");
     }
     return choose_company(ctx, who, user, claims, c);

@@ -1,6 +1,7 @@
 #include "service/wf_jobs.h"
 
 #include "service/wf_erase.h"
+#include "store/wf_auth_store.h"
 #include "store/wf_jobs_store.h"
 #include "store/wf_outbox_store.h"
 
@@ -130,7 +131,7 @@ static apr_array_header_t *texts_of(apr_pool_t *pool, const wf_json_t *list)
     return out;
 }
 
-/* {"slug": …, "contexts": …, "flows": […]} of wf_change.c, {"slug", "sessions": […]} of wf_cache_leave_sessions.
+/* {"slug": …, "contexts": …, "flows": […], "auth": […]} of wf_change.c, {"slug", "sessions": […]} of wf_cache_leave_sessions.
  * What cannot be read will not get better. */
 static wf_status_t forget(wf_ctx_t *ctx, const wf_store_t *store, const wf_outbox_row_t *row)
 {
@@ -158,6 +159,9 @@ static wf_status_t forget(wf_ctx_t *ctx, const wf_store_t *store, const wf_outbo
     if (st == WF_OK) {
         st = wf_cache_forget_sessions(ctx, store, slug,
                                       texts_of(ctx->pool, wf_json_get(doc, "sessions")));
+    }
+    if (st == WF_OK) {
+        st = wf_auth_forget(ctx, store, texts_of(ctx->pool, wf_json_get(doc, "auth")));
     }
     return st;
 }

@@ -1,5 +1,7 @@
 #include "store/wf_store_int.h"
 
+#include "store/wf_auth_store.h"
+
 #include <string.h>
 
 #define VERSION_TAG_LEN 20
@@ -59,6 +61,7 @@ static wf_status_t open_change(wf_ctx_t *ctx, wf_change_t *change, const wf_stor
     change->actor = actor;
     change->forget_contexts = 1;
     change->forget_flows = apr_array_make(ctx->pool, 4, sizeof(const char *));
+    change->forget_auth = apr_array_make(ctx->pool, 2, sizeof(const char *));
     st = wf_pg_acquire(ctx, &change->conn, store->pg);
     return st == WF_OK ? wf_pg_begin(ctx, change->conn, tenant) : st;
 }
@@ -136,6 +139,11 @@ wf_status_t wf_change_exec_json(wf_ctx_t *ctx, wf_json_t **doc, wf_change_t *cha
 void wf_change_forget_flow(wf_change_t *change, const char *flow_name)
 {
     APR_ARRAY_PUSH(change->forget_flows, const char *) = flow_name;
+}
+
+void wf_change_forget_auth(wf_change_t *change, const char *name)
+{
+    APR_ARRAY_PUSH(change->forget_auth, const char *) = name;
 }
 
 wf_status_t wf_change_limit(wf_ctx_t *ctx, int64_t used, int64_t limit, int64_t other,
@@ -237,20 +245,27 @@ wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *acti
 
 /* ---- end -------------------------------------------------------------------------------- */
 
-/* {"slug": …, "contexts": true, "flows": […]}: what the outbox worker gives to wf_cache_forget_….
- */
-static const char *forget_payload(apr_pool_t *pool, const wf_change_t *change)
+static wf_json_t *names_of(apr_pool_t *pool, const apr_array_header_t *names)
 {
-    wf_json_t *doc = wf_json_object_make(pool), *flows = wf_json_array_make(pool);
+    wf_json_t *list = wf_json_array_make(pool);
     int i;
 
-    for (i = 0; i < change->forget_flows->nelts; i++) {
-        wf_json_push(flows,
-                     wf_json_str_make(pool, APR_ARRAY_IDX(change->forget_flows, i, const char *)));
+    for (i = 0; i < names->nelts; i++) {
+        wf_json_push(list, wf_json_str_make(pool, APR_ARRAY_IDX(names, i, const char *)));
     }
+    return list;
+}
+
+/* {"slug": …, "contexts": true, "flows": […], "auth": […]}: what the outbox worker gives to wf_cache_forget_… and
+ * wf_auth_forget. */
+static const char *forget_payload(apr_pool_t *pool, const wf_change_t *change)
+{
+    wf_json_t *doc = wf_json_object_make(pool);
+
     wf_json_set_str(doc, "slug", change->slug);
     wf_json_set_bool(doc, "contexts", change->forget_contexts);
-    wf_json_set(doc, "flows", flows);
+    wf_json_set(doc, "flows", names_of(pool, change->forget_flows));
+    wf_json_set(doc, "auth", names_of(pool, change->forget_auth));
     return wf_json_text(pool, doc, NULL);
 }
 
@@ -276,6 +291,9 @@ static void forget_now(wf_ctx_t *ctx, wf_change_t *change, const char *outbox_id
     st = wf_cache_forget(own, change->store, change->slug, change->forget_contexts,
                          (const char *const *)change->forget_flows->elts,
                          change->forget_flows->nelts);
+    if (st == WF_OK) {
+        st = wf_auth_forget(own, change->store, change->forget_auth);
+    }
     if (st == WF_OK) {
         st = wf_pg_exec_as(own, &res, change->conn, change->company_id, wf_sql(WF_SQL_OUTBOX_DONE),
                            params);

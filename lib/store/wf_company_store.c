@@ -206,6 +206,14 @@ static const char *action_of(const wf_json_t *old_doc, const wf_json_t *new_doc)
     return "company.updated";
 }
 
+/* What is known of callers says whether their company is active. Rare enough for all of them. */
+static void forget_callers(wf_change_t *change, const wf_json_t *old_doc, const wf_json_t *new_doc)
+{
+    if (!wf_json_equal(wf_json_get(old_doc, "status"), wf_json_get(new_doc, "status"))) {
+        wf_change_forget_auth(change, "*");
+    }
+}
+
 wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members)
 {
     wf_pg_param_t params[] = {change->company_id, NULL, change->actor->actor};
@@ -219,6 +227,7 @@ wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t
     }
     params[1] = wf_json_text(ctx->pool, row, NULL);
     st = wf_change_exec_json(ctx, &new_doc, change, WF_SQL_COMPANY_UPDATE, params);
+    forget_callers(change, old_doc, new_doc);
     return st == WF_OK ? wf_change_audit(ctx, change, action_of(old_doc, new_doc),
                                          change->company_id, old_doc, new_doc)
                        : st;
@@ -268,6 +277,7 @@ static wf_status_t remove_company(wf_ctx_t *ctx, wf_change_t *change)
         (st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_REMOVE, params)) != WF_OK) {
         return st;
     }
+    forget_callers(change, old_doc, NULL);
     return wf_change_audit(ctx, change, "company.deleted", change->company_id, old_doc, NULL);
 }
 

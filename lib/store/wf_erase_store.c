@@ -61,6 +61,7 @@ static wf_status_t request(wf_ctx_t *ctx, wf_change_t *change, const char *compa
         return st;
     }
     change->touched = 1;
+    wf_change_forget_auth(change, "*");
     return wf_audit_add(ctx, change->conn, &row, change->actor);
 }
 

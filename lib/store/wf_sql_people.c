@@ -2,6 +2,37 @@
 
 /* Who calls, and the people and keys of companies. */
 
+/* Whether it has expired is asked when it is shown: no job has to come by first. */
+#define API_KEY_STATUS                                                                  \
+    "case when k.status = 'active' and k.expires_at <= now() then 'expired' else k.status end"
+
+#define API_KEY_JSON                                                                    \
+    "json_build_object('id', k.id, 'company_id', k.company_id, 'name', k.name,"         \
+    " 'key_prefix', k.key_prefix, 'scopes', k.scopes,"                                  \
+    " 'whatsapp_account_ids', k.whatsapp_account_ids,"                                  \
+    " 'rate_limit_per_minute', k.rate_limit_per_minute, 'status', " API_KEY_STATUS ","  \
+    " 'last_used_at', wflows.time_text(k.last_used_at), 'usage_count', k.usage_count,"  \
+    " 'expires_at', wflows.time_text(k.expires_at), 'created_by', k.created_by,"        \
+    " 'created_at', wflows.time_text(k.created_at),"                                    \
+    " 'updated_at', wflows.time_text(k.updated_at))"
+
+#define USER_JSON                                                                       \
+    "json_build_object('id', u.id, 'company_id', u.company_id, 'email', u.email,"       \
+    " 'name', u.name, 'role', u.role, 'status', u.status,"                              \
+    " 'has_password', u.password_hash is not null,"                                     \
+    " 'last_login_at', wflows.time_text(u.last_login_at),"                              \
+    " 'created_by', u.created_by, 'updated_by', u.updated_by,"                          \
+    " 'created_at', wflows.time_text(u.created_at),"                                    \
+    " 'updated_at', wflows.time_text(u.updated_at))"
+
+#define KEYS "wflows.api_keys k"
+#define KEYS_FILTERED "k.company_id = $1::uuid and ($5::text is null or " API_KEY_STATUS " = $5)"
+#define USERS "wflows.users u"
+#define USERS_FILTERED                                                                  \
+    "u.company_id = $1::uuid and u.deleted_at is null"                                  \
+    " and ($5::text is null or u.status = $5) and ($6::text is null or u.role = $6)"    \
+    " and ($7::text is null or lower(u.email) = lower($7))"
+
 const wf_pg_stmt_t wf_sql_people[] = {
     WF_SQL_AT(WF_SQL_AUTH_KEY) = {"auth_key", "select wflows.api_key_record($1)", 1},
     WF_SQL_AT(WF_SQL_AUTH_KEY_USED) =
@@ -20,4 +51,138 @@ const wf_pg_stmt_t wf_sql_people[] = {
          3},
     WF_SQL_AT(WF_SQL_AUTH_USER) = {"auth_user", "select wflows.auth_user($1::uuid, $2::uuid)", 2},
     WF_SQL_AT(WF_SQL_AUTH_COMPANY) = {"auth_company", "select wflows.auth_company($1)", 1},
+
+    WF_SQL_AT(WF_SQL_API_KEY_ROW) =
+        {"api_key_row",
+         "select " API_KEY_JSON " from " KEYS " where k.company_id = $1::uuid and k.id = $2::uuid",
+         2},
+    WF_SQL_AT(WF_SQL_API_KEY_LIST) =
+        {"api_key_list",
+         "select coalesce(json_agg(" API_KEY_JSON " order by k.created_at, k.id), '[]')"
+         " from " KEYS " where k.company_id = $1::uuid",
+         1},
+    WF_SQL_AT(WF_SQL_API_KEY_PAGE_NEWEST) =
+        {"api_key_page_newest",
+         WF_SQL_PAGE_NEWEST(API_KEY_JSON, KEYS, KEYS_FILTERED, "k.created_at", "k.id"), 5},
+    WF_SQL_AT(WF_SQL_API_KEY_PAGE_OLDEST) =
+        {"api_key_page_oldest",
+         WF_SQL_PAGE_OLDEST(API_KEY_JSON, KEYS, KEYS_FILTERED, "k.created_at", "k.id"), 5},
+    WF_SQL_AT(WF_SQL_API_KEY_PAGE_NAME) =
+        {"api_key_page_name", WF_SQL_PAGE_TEXT(API_KEY_JSON, KEYS, KEYS_FILTERED, "k.name", "k.id"),
+         5},
+    /* How many of the ids are no account of the company. */
+    WF_SQL_AT(WF_SQL_API_KEY_ACCOUNTS) =
+        {"api_key_accounts",
+         "select count(*) from json_array_elements_text($2::json) i (id) where not exists"
+         " (select from wflows.whatsapp_accounts a where a.company_id = $1::uuid"
+         " and a.id = i.id::uuid and a.deleted_at is null)",
+         2},
+    WF_SQL_AT(WF_SQL_API_KEY_INSERT) =
+        {"api_key_insert",
+         "insert into wflows.api_keys as k (company_id, id, name, scopes, whatsapp_account_ids,"
+         " rate_limit_per_minute, expires_at, created_by, key_prefix, key_hash)"
+         " select $1::uuid, $2::uuid, n.name, n.scopes, coalesce(n.whatsapp_account_ids, '{}'),"
+         " coalesce(n.rate_limit_per_minute, 60), n.expires_at, $4, $5, $6"
+         " from jsonb_populate_record(null::wflows.api_keys, $3::jsonb) n returning " API_KEY_JSON,
+         6},
+    WF_SQL_AT(WF_SQL_API_KEY_REPLACE) =
+        {"api_key_replace",
+         "update wflows.api_keys k set key_prefix = $3, key_hash = $4, updated_at = now()"
+         " where k.company_id = $1::uuid and k.id = $2::uuid returning " API_KEY_JSON,
+         4},
+    WF_SQL_AT(WF_SQL_API_KEY_REVOKE) =
+        {"api_key_revoke",
+         "update wflows.api_keys k set status = 'revoked',"
+         " updated_at = case when k.status = 'revoked' then k.updated_at else now() end"
+         " where k.company_id = $1::uuid and k.id = $2::uuid returning " API_KEY_JSON,
+         2},
+
+    WF_SQL_AT(WF_SQL_USER_FIND) =
+        {"user_find",
+         "select " USER_JSON " from " USERS " where u.company_id = $1::uuid"
+         " and (u.id = $2::uuid or lower(u.email) = lower($3)) and u.deleted_at is null",
+         3},
+    WF_SQL_AT(WF_SQL_USER_LIST) =
+        {"user_list",
+         "select coalesce(json_agg(" USER_JSON " order by u.created_at, u.id), '[]')"
+         " from " USERS " where u.company_id = $1::uuid and u.deleted_at is null",
+         1},
+    WF_SQL_AT(WF_SQL_USER_PAGE_NEWEST) =
+        {"user_page_newest",
+         WF_SQL_PAGE_NEWEST(USER_JSON, USERS, USERS_FILTERED, "u.created_at", "u.id"), 7},
+    WF_SQL_AT(WF_SQL_USER_PAGE_OLDEST) =
+        {"user_page_oldest",
+         WF_SQL_PAGE_OLDEST(USER_JSON, USERS, USERS_FILTERED, "u.created_at", "u.id"), 7},
+    WF_SQL_AT(WF_SQL_USER_PAGE_EMAIL) =
+        {"user_page_email", WF_SQL_PAGE_TEXT(USER_JSON, USERS, USERS_FILTERED, "u.email", "u.id"),
+         7},
+    WF_SQL_AT(WF_SQL_USER_COUNT) =
+        {"user_count",
+         "select (select count(*) from wflows.users u where u.company_id = c.id"
+         " and u.deleted_at is null), p.max_users from wflows.companies c"
+         " join wflows.plans p on p.name = c.subscription_plan where c.id = $1::uuid",
+         1},
+    /* As wflows_platform. */
+    WF_SQL_AT(WF_SQL_USER_ELSEWHERE) =
+        {"user_elsewhere",
+         "select u.id, u.password_hash from wflows.users u where lower(u.email) = lower($1)"
+         " and u.deleted_at is null order by u.created_at, u.company_id limit 1",
+         1},
+    WF_SQL_AT(WF_SQL_USER_OTHERS) =
+        {"user_others",
+         "select count(*) from wflows.users u where u.id = $1::uuid and u.company_id <> $2::uuid"
+         " and u.deleted_at is null",
+         2},
+    WF_SQL_AT(WF_SQL_USER_ADMINS) =
+        {"user_admins",
+         "select count(*) from wflows.users u where u.company_id = $1::uuid and u.role = 'admin'"
+         " and u.status = 'active' and u.deleted_at is null",
+         1},
+    WF_SQL_AT(WF_SQL_USER_INSERT) =
+        {"user_insert",
+         "insert into wflows.users as u (company_id, id, email, name, role, status, password_hash,"
+         " created_by, updated_by)"
+         " select $1::uuid, $2::uuid, n.email, n.name, n.role, case when n.status = 'inactive'"
+         " then 'inactive' when $5::text is null then 'invited' else 'active' end, $5, $4, $4"
+         " from jsonb_populate_record(null::wflows.users, $3::jsonb) n"
+         /* Somebody who comes back is the same person again. */
+         " on conflict (company_id, id) do update set email = excluded.email, name = excluded.name,"
+         " role = excluded.role, status = excluded.status, password_hash = excluded.password_hash,"
+         " deleted_at = null, updated_by = excluded.updated_by, updated_at = now()"
+         " where u.deleted_at is not null returning " USER_JSON,
+         5},
+    WF_SQL_AT(WF_SQL_USER_UPDATE) =
+        {"user_update",
+         "with n as (update wflows.users u set (email, name, role, status)"
+         " = (select n.email, n.name, n.role, case when n.status = 'active' and"
+         " u.password_hash is null then 'invited' else n.status end"
+         " from jsonb_populate_record(u, $3::jsonb) n),"
+         " tokens_not_before = case when $3::jsonb ->> 'status' = 'inactive' then now()"
+         " else u.tokens_not_before end, updated_by = $4, updated_at = now()"
+         " where u.company_id = $1::uuid and u.id = $2::uuid and u.deleted_at is null"
+         " returning u.*), ended as (update wflows.user_sessions s set revoked_at = now(),"
+         " revoked_reason = 'removed' from n where n.status = 'inactive'"
+         " and s.company_id = n.company_id and s.user_id = n.id and s.revoked_at is null)"
+         " select " USER_JSON " from n u",
+         4},
+    /* As wflows_platform: $3 is the session that goes on. */
+    WF_SQL_AT(WF_SQL_USER_SET_PASSWORD) =
+        {"user_set_password",
+         "with n as (update wflows.users u set password_hash = $2, tokens_not_before = now(),"
+         " status = case when u.status = 'invited' then 'active' else u.status end,"
+         " updated_by = $4, updated_at = now() where u.id = $1::uuid and u.deleted_at is null"
+         " returning u.id)"
+         " update wflows.user_sessions s set revoked_at = now(), revoked_reason = 'password'"
+         " from (select distinct n.id from n) p where s.user_id = p.id and s.revoked_at is null"
+         " and s.id is distinct from $3::uuid",
+         4},
+    WF_SQL_AT(WF_SQL_USER_REMOVE) =
+        {"user_remove",
+         "with n as (update wflows.users u set deleted_at = now(), tokens_not_before = now(),"
+         " updated_by = $3, updated_at = now()"
+         " where u.company_id = $1::uuid and u.id = $2::uuid and u.deleted_at is null"
+         " returning u.company_id, u.id)"
+         " update wflows.user_sessions s set revoked_at = now(), revoked_reason = 'removed'"
+         " from n where s.company_id = n.company_id and s.user_id = n.id and s.revoked_at is null",
+         3},
 };

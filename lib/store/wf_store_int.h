@@ -48,6 +48,7 @@ typedef struct {
     int64_t max_accounts, max_flows;  /* the company's own or its plan's; 0: no limit */
     int forget_contexts;              /* 1 unless the change is of one flow only */
     apr_array_header_t *forget_flows; /* of const char *: flow names */
+    apr_array_header_t *forget_auth;  /* of const char *: names of wf_auth_store.h */
     wf_pg_conn_t *conn;
     int touched; /* something was changed and audited */
 } wf_change_t;
@@ -75,6 +76,8 @@ wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *acti
                             const char *resource_id, const wf_json_t *old_doc,
                             const wf_json_t *new_doc) WF_MUST_CHECK;
 void wf_change_forget_flow(wf_change_t *change, const char *flow_name);
+/* What is known of a caller: "user:<id>", "key:<look-up id>", "*". */
+void wf_change_forget_auth(wf_change_t *change, const char *name);
 /* Commits if `st` is WF_OK, else rolls back; returns how it ended. Redis being down is no failure:
  * the outbox has it. */
 wf_status_t wf_change_end(wf_ctx_t *ctx, wf_change_t *change, wf_status_t st) WF_MUST_CHECK;

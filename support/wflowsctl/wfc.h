@@ -103,6 +103,7 @@ extern const wfc_command_t wfc_master_key_commands[];
 extern const wfc_command_t wfc_media_commands[];
 extern const wfc_command_t wfc_migrate_commands[];
 extern const wfc_command_t wfc_outbox_commands[];
+extern const wfc_command_t wfc_people_commands[];
 extern const wfc_command_t wfc_routes_commands[];
 extern const wfc_command_t wfc_send_commands[];
 
@@ -125,6 +126,7 @@ typedef struct {
     const char *media_dir;
     const char *graph_url;
     apr_array_header_t *master_keys; /* of wfc_master_source_t; the first is the primary */
+    wfc_master_source_t jwt_key;     /* WflowsAuthJwtKey, the first; id NULL: none */
     const char *pattern_skipped; /* an Include that names a pattern, which is not followed; NULL */
 } wfc_conf_t;
 
@@ -134,6 +136,8 @@ wf_status_t wfc_conf_source(wfc_t *c, const char **text, const char *source,
                             const char *what) WF_MUST_CHECK;
 /* The folder with the files that users sent. */
 wf_status_t wfc_conf_media_dir(wfc_t *c, const char **dir) WF_MUST_CHECK;
+/* The key that tokens are signed with. */
+wf_status_t wfc_jwt_key(wfc_t *c, wf_jwt_key_t **out) WF_MUST_CHECK;
 wf_status_t wfc_ring_open(wfc_t *c, const wf_keyring_t **out) WF_MUST_CHECK;
 /* Sets c->runtime and c->store. c->ring may be NULL. */
 wf_status_t wfc_runtime_open(wfc_t *c) WF_MUST_CHECK;

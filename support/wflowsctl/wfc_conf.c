@@ -56,6 +56,19 @@ static wf_status_t include(wfc_t *c, const char *from, const char *name, int dep
     return read_conf_file(c, name, depth + 1);
 }
 
+static wf_status_t set_jwt_key(wfc_t *c, char **words, int count, const char *where)
+{
+    if (count != 3) {
+        return bad_line(c, where,
+                        "WflowsAuthJwtKey takes a kid and a source, e.g. WflowsAuthJwtKey j1 "
+                        "file:/etc/wflows/jwt-j1");
+    }
+    if (!c->conf.jwt_key.id) { /* the first one signs */
+        c->conf.jwt_key = (wfc_master_source_t){words[1], words[2], where};
+    }
+    return WF_OK;
+}
+
 static wf_status_t add_master_key(wfc_t *c, const char *id, const char *source, const char *where)
 {
     wfc_master_source_t *key = apr_array_push(c->conf.master_keys);
@@ -75,7 +88,7 @@ static int is_ours(const char *name)
             return 1;
         }
     }
-    return strcasecmp(name, "WflowsKey") == 0;
+    return strcasecmp(name, "WflowsKey") == 0 || strcasecmp(name, "WflowsAuthJwtKey") == 0;
 }
 
 /* `words`: the directive and its arguments. */
@@ -90,6 +103,9 @@ static wf_status_t read_directive(wfc_t *c, char **words, int count, const char 
                             "${…} is known to httpd only; write the value, or give it as an option "
                             "(--db, --redis, --master-key)");
         }
+    }
+    if (strcasecmp(words[0], "WflowsAuthJwtKey") == 0) {
+        return set_jwt_key(c, words, count, where);
     }
     if (strcasecmp(words[0], "WflowsKey") == 0) {
         return count == 3 ? add_master_key(c, words[1], words[2], where)
@@ -305,6 +321,33 @@ wf_status_t wfc_conf_media_dir(wfc_t *c, const char **dir)
     }
     *dir = c->conf.media_dir;
     return WF_OK;
+}
+
+wf_status_t wfc_jwt_key(wfc_t *c, wf_jwt_key_t **out)
+{
+    const wfc_master_source_t *s = &c->conf.jwt_key;
+    const char *text;
+    wf_status_t st;
+
+    *out = NULL;
+    if (!s->id) {
+        c->exit_code = WFC_EXIT_CONFIG;
+        c->hint = "Add 'WflowsAuthJwtKey j1 file:/etc/wflows/jwt-j1'; its file: openssl rand -base64 32";
+        return wf_fail_public(c->ctx, WF_EINVALID,
+                              WFLOGNO(4101) "there is no WflowsAuthJwtKey in %s",
+                              c->conf.file ? c->conf.file : "the configuration");
+    }
+    c->exit_code = WFC_EXIT_CONFIG;
+    c->hint = apr_psprintf(c->pool, "This is the source of key '%s' (%s).", s->id, s->where);
+    st = wfc_source_read(c, &text, "WflowsAuthJwtKey", s->source, 0);
+    if (st == WF_OK) {
+        st = wf_jwt_key_hmac(c->ctx, out, s->id, text, strlen(text));
+    }
+    if (st == WF_OK) {
+        c->exit_code = WFC_EXIT_OK;
+        c->hint = NULL;
+    }
+    return st;
 }
 
 wf_status_t wfc_ring_open(wfc_t *c, const wf_keyring_t **out)

@@ -97,16 +97,16 @@ sub write_conf {
     $self->secret_file('db', $self->pg->conninfo('wflows_app', $self->secret('pg-wflows_app'), 'wflows') . "\n");
     $self->secret_file('db-owner', $self->pg->conninfo('wflows_owner', $self->secret('pg-wflows_owner'), 'wflows') . "\n");
     $self->secret_file('redis-url', $self->redis->local_url . "\n");
+    $self->jwt_secret;
     make_path("$dir/httpd");
     write_file("$dir/httpd/wflows.conf", <<"CONF" . ($self->{server_directives} // ''));
 WflowsDB file:$dir/secrets/db
 WflowsRedis file:$dir/secrets/redis-url
 WflowsKey k1 file:$master
+WflowsAuthJwtKey @{[JWT_KID]} file:$dir/secrets/jwt-@{[JWT_KID]}
 CONF
     write_file("$dir/ctl.conf", "Include $dir/httpd/wflows.conf\nWflowsDBOwner file:$dir/secrets/db-owner\n", 0600);
-    $self->jwt_secret;
-    $self->httpd->{global} = join("\n", "Include $dir/httpd/wflows.conf", '<IfDirective WflowsAuthJwtKey>',
-        'WflowsAuthJwtKey ' . JWT_KID . " file:$dir/secrets/jwt-" . JWT_KID, '</IfDirective>');
+    $self->httpd->{global} = "Include $dir/httpd/wflows.conf";
     return $self;
 }
 
