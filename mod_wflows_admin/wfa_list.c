@@ -22,6 +22,24 @@ static const char *accounts_of(const wfa_call_t *call)
     return apr_pstrcat(call->r->pool, out, "}", NULL);
 }
 
+/* 1: the query string has no say in it. */
+static int is_ours(const wf_filter_t *filter)
+{
+    return filter->kind == WF_FILTER_PATH || filter->kind == WF_FILTER_ACCOUNTS;
+}
+
+static const char *filter_value(const wfa_call_t *call, const wf_filter_t *filter)
+{
+    switch (filter->kind) {
+    case WF_FILTER_PATH:
+        return call->id;
+    case WF_FILTER_ACCOUNTS:
+        return accounts_of(call);
+    default:
+        return wfa_query(call, filter->name);
+    }
+}
+
 wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_list_t *list,
                            int is_export)
 {
@@ -35,7 +53,7 @@ wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_li
         names[n++] = "cursor";
     }
     for (i = 0; list->filters && list->filters[i].name; i++) {
-        if (list->filters[i].kind != WF_FILTER_ACCOUNTS) {
+        if (!is_ours(&list->filters[i])) {
             names[n++] = list->filters[i].name;
         }
     }
@@ -49,9 +67,7 @@ wf_status_t wfa_list_query(wfa_call_t *call, wf_list_query_t *query, const wf_li
         query->cursor = wfa_query(call, "cursor");
     }
     for (i = 0; list->filters && list->filters[i].name; i++) {
-        query->filters[i] = list->filters[i].kind == WF_FILTER_ACCOUNTS
-                                ? accounts_of(call)
-                                : wfa_query(call, list->filters[i].name);
+        query->filters[i] = filter_value(call, &list->filters[i]);
     }
     return WF_OK;
 }

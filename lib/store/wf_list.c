@@ -44,14 +44,15 @@ static const char *filter_value(wf_ctx_t *ctx, const wf_filter_t *filter, const 
         }
         wf_fault_add(ctx, pointer, "a date or a time expected, e.g. 2026-03-01T10:20:30Z");
         return NULL;
-    case WF_FILTER_ACCOUNTS:
-        return text;
     case WF_FILTER_BOOL:
         if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
             return text;
         }
         wf_fault_add(ctx, pointer, "true or false expected");
         return NULL;
+    case WF_FILTER_PATH:
+    case WF_FILTER_ACCOUNTS:
+        return text;
     }
     return NULL;
 }

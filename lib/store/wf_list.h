@@ -15,7 +15,9 @@ typedef enum {
     WF_FILTER_UUID,
     WF_FILTER_TIME, /* a date or a time of RFC 3339; the statement gets microseconds */
     WF_FILTER_BOOL, /* "true" or "false" */
-    WF_FILTER_ACCOUNTS /* no parameter: the accounts that the caller's key is for, as uuid[]; NULL: all */
+    /* Not of the query string: */
+    WF_FILTER_PATH,    /* the id in the path that the list is below */
+    WF_FILTER_ACCOUNTS /* the accounts that the caller's key is for, as uuid[]; NULL: all */
 } wf_filter_kind_t;
 
 typedef struct {
