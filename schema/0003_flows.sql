@@ -23,6 +23,7 @@ create table wflows.flows (
     constraint flows_meta_flow_id_check check (meta_flow_id ~ '^[0-9]{5,20}$')
 );
 create unique index flows_name_key on wflows.flows (company_id, name) where deleted_at is null;
+create index flows_by_time on wflows.flows (company_id, created_at, id) where deleted_at is null;
 call wflows.protect('wflows.flows');
 grant select, insert, update on wflows.flows to wflows_app;
 grant select, insert, update, delete on wflows.flows to wflows_platform;
@@ -87,6 +88,8 @@ create table wflows.flow_sessions (
 -- was small when the plan was made) it takes an index on "company_id" and more, or one "where status =
 -- 'active'", to be as good, and then each step reads all sessions of the company. So there is none.
 create index flow_sessions_expiry on wflows.flow_sessions (expiry_slot);
+-- For lists: ids are of version 7. It does not begin with company_id either, so no step is ever served by it.
+create index flow_sessions_by_flow on wflows.flow_sessions (flow_id, id);
 call wflows.protect('wflows.flow_sessions');
 grant select, insert, update, delete on wflows.flow_sessions to wflows_app, wflows_platform;
 
@@ -110,6 +113,7 @@ create table wflows.flow_responses (
 create unique index flow_responses_message_id_key on wflows.flow_responses (company_id, message_id)
     where message_id is not null;
 create index flow_responses_by_time on wflows.flow_responses (company_id, created_at, id);
+create index flow_responses_by_flow on wflows.flow_responses (company_id, flow_id, created_at, id);
 create index flow_responses_by_session on wflows.flow_responses (company_id, session_id)
     where session_id is not null;
 call wflows.protect('wflows.flow_responses');

@@ -7,7 +7,7 @@ language plpgsql
 as $$
 begin
     insert into wflows.outbox (company_id, id, consumer, account_id, event_type, payload, idempotency_key)
-    values (p_company, gen_random_uuid(), p_consumer, p_account, p_event_type, p_payload,
+    values (p_company, wflows.uuid_v7(), p_consumer, p_account, p_event_type, p_payload,
             p_idempotency_key)
     on conflict (company_id, consumer, idempotency_key) do nothing;
     return found;
@@ -421,24 +421,26 @@ return (
                         where w.company_id = c.id and w.id = p_id offset 0) o
     left join wflows.whatsapp_accounts a on a.company_id = o.company_id and a.id = o.account_id);
 
--- Rows of a company to send again, in the order they were made, up to p_max after (p_after_us, p_after).
--- p_event_type as an account's subscription has them; null: any. Times are microseconds, 0: no bound.
+-- Rows of a company to send again, in the order they were made (that of their ids), up to p_max after p_after.
+-- p_event_type as an account's subscription has them; null: any, as of p_account. Times are microseconds, 0: no
+-- bound.
 create function wflows.outbox_match(
-    p_company uuid, p_consumer text, p_statuses text[], p_event_type text, p_since_us bigint,
-    p_until_us bigint, p_after_us bigint, p_after uuid, p_max int)
-returns table (id uuid, created_us bigint, doc json)
+    p_company uuid, p_consumer text, p_statuses text[], p_event_type text, p_account uuid,
+    p_since_us bigint, p_until_us bigint, p_after uuid, p_max int)
+returns table (id uuid, doc json)
 language sql stable
 begin atomic
-    select o.id, wflows.time_us(o.created_at), wflows.outbox_json(o)
+    select o.id, wflows.outbox_json(o)
     from wflows.outbox o
     where o.company_id = p_company and o.consumer = p_consumer and o.status = any (p_statuses)
       and o.status <> 'leased'
       and (p_event_type is null or o.event_type = p_event_type
            or right(p_event_type, 1) = '*' and starts_with(o.event_type, left(p_event_type, -1)))
+      and (p_account is null or o.account_id = p_account)
       and o.created_at >= coalesce(wflows.us_time(p_since_us), '-infinity')
       and o.created_at < coalesce(wflows.us_time(p_until_us), 'infinity')
-      and (o.created_at, o.id) > (coalesce(wflows.us_time(p_after_us), '-infinity'), p_after)
-    order by o.created_at, o.id limit p_max;
+      and o.id > p_after
+    order by o.id limit p_max;
 end;
 
 revoke execute on all routines in schema wflows from public;
@@ -451,7 +453,7 @@ grant execute on function
     wflows.outbox_held_by(text, wflows.companies, wflows.whatsapp_accounts, uuid),
     wflows.outbox_summary(uuid, text), wflows.outbox_json(wflows.outbox),
     wflows.outbox_document(uuid, boolean),
-    wflows.outbox_match(uuid, text, text[], text, bigint, bigint, bigint, uuid, int)
+    wflows.outbox_match(uuid, text, text[], text, uuid, bigint, bigint, uuid, int)
     to wflows_app, wflows_platform;
 grant execute on function wflows.outbox_bury(int) to wflows_platform;
 grant execute on function wflows.outbox_endpoint(text, uuid, uuid), wflows.outbox_ripen(text)

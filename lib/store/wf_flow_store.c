@@ -19,6 +19,7 @@ static const wf_field_t fields[] = {
     {"display_name", WF_FIELD_TEXT, WF_FIELD_NOT_NULL, 1, 200, NULL, NULL},
     {"account_id", WF_FIELD_FORM, 0, 0, 0, wf_uuid_is, "an account's id"},
 };
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
 static wf_status_t check_new(wf_ctx_t *ctx, const wf_flow_new_t *flow)
 {
@@ -28,7 +29,7 @@ static wf_status_t check_new(wf_ctx_t *ctx, const wf_flow_new_t *flow)
     wf_json_set_str(row, "name", flow->name);
     wf_json_set_str(row, "display_name", flow->display_name);
     wf_json_set_str(row, "account_id", flow->account_id);
-    st = wf_fields_check(ctx, fields, sizeof(fields) / sizeof(fields[0]), row, 1);
+    st = wf_fields_check(ctx, fields, FIELDS, row, 1);
     if (st != WF_OK) {
         return st;
     }
@@ -58,25 +59,20 @@ static wf_status_t check_account(wf_ctx_t *ctx, wf_change_t *change, const char 
     }
     st = wf_change_exec(ctx, &res, change, WF_SQL_ACCOUNT_ROW, params);
     if (st == WF_OK && wf_pg_rows(res) == 0) {
+        wf_fault_add(ctx, "/account_id", "no such account");
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0294) "account_id: no such account");
     }
     return st;
 }
 
-/* *before NULL: made now. */
-static wf_status_t find_or_make(wf_ctx_t *ctx, wf_json_t **before, const char **id,
-                                wf_change_t *change, const char *name, int max_flows)
+static wf_status_t make(wf_ctx_t *ctx, const char **id, wf_change_t *change, const char *name,
+                        int max_flows)
 {
     wf_pg_param_t params[] = {change->company_id, name, name, change->actor->actor};
     char *new_id = apr_palloc(ctx->pool, WF_UUID_LEN + 1);
     wf_pg_result_t *res;
     wf_status_t st;
 
-    st = wf_change_exec_json(ctx, before, change, WF_SQL_FLOW_ROW_BY_NAME, params);
-    if (st != WF_ENOTFOUND) {
-        *id = wf_json_get_str(*before, "id", NULL);
-        return st;
-    }
     if ((st = wf_change_exec(ctx, &res, change, WF_SQL_FLOW_COUNT, params)) != WF_OK ||
         (st = wf_change_limit(ctx, wf_store_int(res, 0, 0), change->max_flows, max_flows,
                               "flows")) != WF_OK ||
@@ -88,11 +84,25 @@ static wf_status_t find_or_make(wf_ctx_t *ctx, wf_json_t **before, const char **
     return wf_change_exec(ctx, &res, change, WF_SQL_FLOW_INSERT, params);
 }
 
-static wf_status_t add_version(wf_ctx_t *ctx, int *version, wf_change_t *change, const char *id,
-                               const wf_flow_new_t *flow)
+/* *before NULL: made now. */
+static wf_status_t find_or_make(wf_ctx_t *ctx, wf_json_t **before, const char **id,
+                                wf_change_t *change, const char *name, int max_flows)
 {
-    const wf_pg_param_t params[] = {change->company_id, id,         flow->flow_json,
-                                    flow->logic,        flow->plan, change->actor->actor};
+    const wf_pg_param_t params[] = {change->company_id, name};
+    wf_status_t st = wf_change_exec_json(ctx, before, change, WF_SQL_FLOW_ROW_BY_NAME, params);
+
+    if (st == WF_ENOTFOUND) {
+        return make(ctx, id, change, name, max_flows);
+    }
+    *id = wf_json_get_str(*before, "id", NULL);
+    return st;
+}
+
+static wf_status_t add_version(wf_ctx_t *ctx, int *version, wf_change_t *change, const char *id,
+                               const char *flow_json, const char *logic, const char *plan)
+{
+    const wf_pg_param_t params[] = {change->company_id, id,   flow_json,
+                                    logic,              plan, change->actor->actor};
     wf_pg_result_t *res;
     wf_status_t st = wf_change_exec(ctx, &res, change, WF_SQL_FLOW_VERSION_INSERT, params);
 
@@ -119,7 +129,8 @@ static wf_status_t save(wf_ctx_t *ctx, const char **id, int *version, wf_change_
     wf_change_forget_flow(change, flow->name);
     if ((st = check_account(ctx, change, flow->account_id)) != WF_OK ||
         (st = find_or_make(ctx, &before, id, change, flow->name, max_flows)) != WF_OK ||
-        (st = add_version(ctx, version, change, *id, flow)) != WF_OK) {
+        (st = add_version(ctx, version, change, *id, flow->flow_json, flow->logic,
+                          flow->plan)) != WF_OK) {
         return st;
     }
     wf_json_set_str(row, "display_name", flow->display_name);
@@ -161,6 +172,7 @@ wf_status_t wf_flow_save(wf_ctx_t *ctx, const char **id, int *version, const wf_
 
 /* ---- changing --------------------------------------------------------------------------- */
 
+/* No other than the caller has seen, where he says which. */
 static wf_status_t read_before(wf_ctx_t *ctx, wf_json_t **before, wf_change_t *change,
                                const char *flow_id)
 {
@@ -173,11 +185,12 @@ static wf_status_t read_before(wf_ctx_t *ctx, wf_json_t **before, wf_change_t *c
     if (st == WF_OK) {
         change->forget_contexts = 0;
         wf_change_forget_flow(change, wf_json_get_str(*before, "name", ""));
+        st = wf_change_expect(ctx, change, *before);
     }
     return st;
 }
 
-/* `after_deleted`: the row is gone for the audit. */
+/* With `deleted_at` in `row`, the row is gone for the audit. */
 static wf_status_t change_row(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *before,
                               const wf_json_t *row, const char *action)
 {
@@ -192,8 +205,21 @@ static wf_status_t change_row(wf_ctx_t *ctx, wf_change_t *change, const wf_json_
                            wf_json_has(row, "deleted_at") ? NULL : after);
 }
 
+/* 0: the flow has no such version. They are never deleted, so there are all up to the newest. */
+static int has_version(wf_ctx_t *ctx, const wf_json_t *flow, int version)
+{
+    int64_t latest = wf_json_get_int(flow, "latest_version", 0);
+
+    if (version < 0 || version > latest) {
+        wf_fault_add(ctx, "/version", "one of the flow's versions, 1 to %" APR_INT64_T_FMT ", expected",
+                     latest);
+        return 0;
+    }
+    return 1;
+}
+
 static wf_status_t set_status(wf_ctx_t *ctx, wf_change_t *change, const char *flow_id,
-                              const char *status)
+                              const char *status, int version)
 {
     int activates = strcmp(status, WF_STATUS_ACTIVE) == 0;
     wf_json_t *before, *row = wf_json_object_make(ctx->pool);
@@ -202,16 +228,24 @@ static wf_status_t set_status(wf_ctx_t *ctx, wf_change_t *change, const char *fl
     if ((st = read_before(ctx, &before, change, flow_id)) != WF_OK) {
         return st;
     }
+    if (!has_version(ctx, before, version)) {
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0690) "%s", wf_faults_text(ctx));
+    }
     wf_json_set_str(row, "status", status);
+    if (version > 0) {
+        wf_json_set_int(row, "active_version", version);
+    }
     /* Saved without being activated: the newest version is what the caller means. */
-    if (activates && wf_json_type(wf_json_get(before, "active_version")) == WF_JSON_NULL) {
+    if (activates && version == 0 &&
+        wf_json_type(wf_json_get(before, "active_version")) == WF_JSON_NULL) {
         wf_json_set(row, "active_version", wf_json_get(before, "latest_version"));
     }
     return change_row(ctx, change, before, row, activates ? "flow.activated" : "flow.deactivated");
 }
 
 wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
-                               const char *flow_id, const char *status, const wf_actor_t *actor)
+                               const char *flow_id, const char *status, int version,
+                               const wf_actor_t *actor)
 {
     wf_change_t change;
     wf_status_t st;
@@ -222,7 +256,129 @@ wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const cha
     }
     st = wf_change_begin(ctx, &change, store, company_id, actor);
     if (st == WF_OK) {
-        st = set_status(ctx, &change, flow_id, status);
+        st = set_status(ctx, &change, flow_id, status, version);
+    }
+    return wf_change_end(ctx, &change, st);
+}
+
+/* The members and, where there is one, the new version; *row is what becomes of the flow's own row. */
+static wf_status_t apply(wf_ctx_t *ctx, wf_json_t **row, wf_change_t *change, const char *id,
+                         const wf_json_t *members, const wf_flow_version_t *version)
+{
+    const char *account_id = wf_json_get_str(members, "account_id", NULL);
+    int number = 0;
+    wf_status_t st = check_account(ctx, change, account_id);
+
+    *row = wf_json_object_copy(ctx->pool, members);
+    wf_json_remove(*row, "name");
+    if (st == WF_OK && version) {
+        st = add_version(ctx, &number, change, id, version->flow_json, version->logic,
+                         version->plan);
+    }
+    if (number > 0 && version->activate) {
+        wf_json_set_int(*row, "active_version", number);
+    }
+    return st;
+}
+
+static wf_status_t create(wf_ctx_t *ctx, const char **id, wf_change_t *change,
+                          const wf_json_t *members, const wf_flow_version_t *version)
+{
+    const char *name = wf_json_get_str(members, "name", "");
+    wf_json_t *row, *after;
+    wf_status_t st;
+
+    change->forget_contexts = 0;
+    wf_change_forget_flow(change, name);
+    if ((st = make(ctx, id, change, name, 0)) != WF_OK ||
+        (st = apply(ctx, &row, change, *id, members, version)) != WF_OK ||
+        (st = update_row(ctx, &after, change, *id, row)) != WF_OK) {
+        return st;
+    }
+    return wf_change_audit(ctx, change, "flow.created", *id, NULL, after);
+}
+
+wf_status_t wf_flow_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                           const char *company_id, const wf_json_t *members,
+                           const wf_flow_version_t *version, const wf_actor_t *actor)
+{
+    wf_change_t change;
+    const char *new_id = NULL;
+    wf_status_t st;
+
+    *id = NULL;
+    if ((st = wf_fields_check(ctx, fields, FIELDS, members, 1)) != WF_OK) {
+        return st;
+    }
+    st = wf_change_begin(ctx, &change, store, company_id, actor);
+    if (st == WF_OK) {
+        st = create(ctx, &new_id, &change, members, version);
+    }
+    if ((st = wf_change_end(ctx, &change, st)) == WF_OK) {
+        *id = new_id;
+    }
+    return st;
+}
+
+static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const char *flow_id,
+                          const wf_json_t *members, const wf_flow_version_t *version)
+{
+    wf_json_t *before, *row;
+    wf_status_t st = read_before(ctx, &before, change, flow_id);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    if (strcmp(wf_json_get_str(members, "name", wf_json_get_str(before, "name", "")),
+               wf_json_get_str(before, "name", "")) != 0) {
+        wf_fault_add(ctx, "/name", "cannot be changed: messages that were sent name the flow so");
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0691) "%s", wf_faults_text(ctx));
+    }
+    if (version && version->after != wf_json_get_int(before, "latest_version", 0)) {
+        return wf_fail_public(ctx, WF_ECONFLICT,
+                              WFLOGNO(0692) "the flow has got another version meanwhile: read it again");
+    }
+    if ((st = apply(ctx, &row, change, wf_json_get_str(before, "id", ""), members, version)) !=
+        WF_OK) {
+        return st;
+    }
+    return change_row(ctx, change, before, row, version ? "flow.version_added" : "flow.updated");
+}
+
+wf_status_t wf_flow_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                           const char *flow_id, const wf_json_t *members,
+                           const wf_flow_version_t *version, const wf_actor_t *actor)
+{
+    wf_change_t change;
+    wf_status_t st;
+
+    if ((st = wf_fields_check(ctx, fields, FIELDS, members, 0)) != WF_OK) {
+        return st;
+    }
+    st = wf_change_begin(ctx, &change, store, company_id, actor);
+    if (st == WF_OK) {
+        st = update(ctx, &change, flow_id, members, version);
+    }
+    return wf_change_end(ctx, &change, st);
+}
+
+wf_status_t wf_flow_note_tokens(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                const char *flow_id, const char *account_id, int count,
+                                const wf_actor_t *actor)
+{
+    wf_audit_t row = {.company_id = company_id,
+                      .action = "flow.tokens_issued",
+                      .resource_type = "flow",
+                      .resource_id = flow_id};
+    wf_json_t *metadata = wf_json_object_make(ctx->pool);
+    wf_change_t change;
+    wf_status_t st = wf_change_begin(ctx, &change, store, company_id, actor);
+
+    wf_json_set_str(metadata, "account_id", account_id);
+    wf_json_set_int(metadata, "count", count);
+    row.metadata = wf_json_text(ctx->pool, metadata, NULL);
+    if (st == WF_OK) {
+        st = wf_audit_add(ctx, change.conn, &row, actor);
     }
     return wf_change_end(ctx, &change, st);
 }

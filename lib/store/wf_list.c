@@ -40,7 +40,8 @@ static const char *filter_value(wf_ctx_t *ctx, const wf_filter_t *filter, const 
         return NULL;
     case WF_FILTER_TIME:
         if (wf_time_parse(&t, text)) {
-            return apr_psprintf(ctx->pool, "%" APR_TIME_T_FMT, t);
+            /* wflows.us_time knows no time before 1970. */
+            return apr_psprintf(ctx->pool, "%" APR_TIME_T_FMT, t > 0 ? t : 1);
         }
         wf_fault_add(ctx, pointer, "a date or a time expected, e.g. 2026-03-01T10:20:30Z");
         return NULL;
@@ -279,4 +280,22 @@ wf_status_t wf_list_each(wf_ctx_t *ctx, const wf_store_t *store, const char *com
     apr_pool_destroy(pools[0]);
     apr_pool_destroy(pools[1]);
     return st;
+}
+
+/* ---- one of it ----------------------------------------------------------------------------- */
+
+wf_status_t wf_record_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                           const char *company_id, const wf_record_t *record, const char *id,
+                           const char *accounts)
+{
+    const wf_pg_param_t params[] = {company_id, wf_store_uuid(id), accounts};
+    wf_pg_result_t *res;
+    wf_status_t st;
+
+    *out = NULL;
+    st = wf_store_query(ctx, &res, store, company_id, (wf_sql_id_t)record->statement, params);
+    if (st == WF_OK && wf_pg_rows(res) == 0) {
+        return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0696) "no such %s", record->what);
+    }
+    return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;
 }

@@ -39,6 +39,12 @@ typedef struct {
     int platform; /* 1: runs as wflows_platform where the company is NULL */
 } wf_list_t;
 
+/* How one record is read: a constant too. */
+typedef struct {
+    int statement;    /* a wf_sql_id_t: company, id, accounts */
+    const char *what; /* it is, in a word */
+} wf_record_t;
+
 /* What a caller asks for, as it came; NULL: not said. */
 typedef struct {
     const char *limit, *cursor, *sort;
@@ -62,10 +68,22 @@ wf_status_t wf_list_each(wf_ctx_t *ctx, const wf_store_t *store, const char *com
                          const wf_list_t *list, const wf_list_query_t *query, wf_list_row_fn *row,
                          void *baton) WF_MUST_CHECK;
 
+/* One record, with all its members. `accounts`: those that the caller's key is for, as uuid[] (NULL: all); WF_ENOTFOUND
+ * also where it is of none of them. */
+wf_status_t wf_record_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
+                           const char *company_id, const wf_record_t *record, const char *id,
+                           const char *accounts) WF_MUST_CHECK;
+
 /* ---- the lists ---------------------------------------------------------------------------------- */
 
 extern const wf_list_t wf_list_audit;     /* wf_audit_store.c */
 extern const wf_list_t wf_list_companies; /* wf_company_store.c */
 extern const wf_list_t wf_list_accounts;  /* wf_account_store.c */
+/* wf_traffic_list.c; those of a flow (…_flow_…) are below its path */
+extern const wf_list_t wf_list_flows, wf_list_flow_versions, wf_list_flow_sessions,
+    wf_list_flow_responses, wf_list_sessions, wf_list_responses, wf_list_events, wf_list_deliveries,
+    wf_list_media;
+extern const wf_record_t wf_record_flow, wf_record_session, wf_record_response, wf_record_event,
+    wf_record_delivery, wf_record_media;
 
 #endif

@@ -41,7 +41,7 @@ static void show_response(apr_pool_t *pool, wf_json_t *attempt)
 }
 
 wf_status_t wf_outbox_document(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
-                               const char *id, int with_bodies)
+                               const char *company_id, const char *id, int with_bodies)
 {
     const wf_pg_param_t params[] = {wf_store_uuid(id), with_bodies ? "true" : "false"};
     const wf_json_t *attempts;
@@ -53,7 +53,9 @@ wf_status_t wf_outbox_document(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t 
     if (!params[0]) {
         return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0550) "no such delivery");
     }
-    st = wf_store_query_platform(ctx, &res, store, WF_SQL_OUTBOX_DOCUMENT, params);
+    st = company_id
+             ? wf_store_query(ctx, &res, store, company_id, WF_SQL_OUTBOX_DOCUMENT, params)
+             : wf_store_query_platform(ctx, &res, store, WF_SQL_OUTBOX_DOCUMENT, params);
     if (st != WF_OK) {
         return st;
     }
@@ -78,7 +80,6 @@ typedef struct {
     wf_outbox_replayed_t *out;
     const wf_outbox_filter_t *filter;
     int dry_run;
-    int64_t place_us;
     char place_id[WF_UUID_LEN + 1];
 } replay_t;
 
@@ -109,6 +110,7 @@ static const char *audit_metadata(apr_pool_t *pool, const wf_outbox_filter_t *fi
         wf_json_set_str(doc, "consumer", filter->consumer);
         wf_json_set_str(doc, "statuses", statuses_of(pool, filter));
         wf_json_set_str(doc, "event_type", filter->event_type);
+        wf_json_set_str(doc, "account_id", filter->account_id);
         if (filter->since) {
             wf_json_set_int(doc, "since_us", filter->since);
         }
@@ -158,9 +160,9 @@ static wf_status_t match(wf_ctx_t *ctx, wf_json_t **ids, replay_t *replay, wf_ch
                                     filter->consumer,
                                     statuses_of(ctx->pool, filter),
                                     filter->event_type,
+                                    filter->account_id,
                                     number(ctx->pool, filter->since),
                                     number(ctx->pool, filter->until),
-                                    number(ctx->pool, replay->place_us),
                                     replay->place_id,
                                     APR_STRINGIFY(BATCH)};
     wf_pg_result_t *res;
@@ -173,13 +175,12 @@ static wf_status_t match(wf_ctx_t *ctx, wf_json_t **ids, replay_t *replay, wf_ch
     for (i = 0; st == WF_OK && i < wf_pg_rows(res); i++) {
         wf_json_push(*ids, wf_json_str_make(ctx->pool, wf_pg_cell(res, i, 0)));
         if (wf_json_len(replay->out->first) < FIRST_MAX &&
-            (st = wf_store_json(ctx, &doc, res, i, 2)) == WF_OK) {
+            (st = wf_store_json(ctx, &doc, res, i, 1)) == WF_OK) {
             wf_json_push(replay->out->first, wf_json_copy(replay->pool, doc));
         }
     }
     if (st == WF_OK && i > 0) {
         apr_cpystrn(replay->place_id, wf_pg_cell(res, i - 1, 0), sizeof(replay->place_id));
-        replay->place_us = wf_store_int(res, i - 1, 1);
     }
     return st;
 }
@@ -225,7 +226,7 @@ wf_status_t wf_outbox_replay_matching(wf_ctx_t *ctx, wf_outbox_replayed_t *out,
                                       const wf_outbox_filter_t *filter, int dry_run,
                                       const wf_actor_t *actor)
 {
-    replay_t replay = {ctx->pool, out, filter, dry_run, 0, "00000000-0000-0000-0000-000000000000"};
+    replay_t replay = {ctx->pool, out, filter, dry_run, "00000000-0000-0000-0000-000000000000"};
     wf_status_t st = WF_OK;
     size_t rows = BATCH;
 

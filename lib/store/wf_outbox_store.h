@@ -97,16 +97,18 @@ wf_status_t wf_outbox_depth(wf_ctx_t *ctx, wf_outbox_depth_t *out, const wf_stor
  * leased, dead, oldest_at, …}]. NULL company_id: of all; NULL consumer: of all. */
 wf_status_t wf_outbox_summary(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                               const char *company_id, const char *consumer) WF_MUST_CHECK;
-/* {delivery, company, account, held_by, attempts: […]} of any company. With bodies: `payload`, and each
+/* {delivery, company, account, held_by, attempts: […]}. NULL company_id: of any. With bodies: `payload`, and each
  * attempt's `response` (text; `response_base64` where it is none). WF_ENOTFOUND. */
 wf_status_t wf_outbox_document(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
-                               const char *id, int with_bodies) WF_MUST_CHECK;
+                               const char *company_id, const char *id,
+                               int with_bodies) WF_MUST_CHECK;
 
 typedef struct {
     const char *consumer;
     const char *const *statuses; /* of WF_OUTBOX_STATUSES */
     int status_count;
     const char *event_type;  /* a type, "prefix.*" or "*"; NULL: any */
+    const char *account_id;  /* a UUID; NULL: any */
     apr_time_t since, until; /* of when the row was made: from, and before; 0: no bound */
 } wf_outbox_filter_t;
 #define WF_OUTBOX_STATUSES "dead done pending" /* those that may be sent again */

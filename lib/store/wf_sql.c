@@ -53,8 +53,8 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
     [WF_SQL_OUTBOX_DOCUMENT] = {"outbox_document",
                                 "select wflows.outbox_document($1::uuid, $2::boolean)", 2},
     [WF_SQL_OUTBOX_MATCH] = {"outbox_match",
-                             "select m.id, m.created_us, m.doc from wflows.outbox_match($1::uuid, $2,"
-                             " $3::text[], $4, $5::bigint, $6::bigint, $7::bigint, $8::uuid, $9::int) m",
+                             "select m.id, m.doc from wflows.outbox_match($1::uuid, $2,"
+                             " $3::text[], $4, $5::uuid, $6::bigint, $7::bigint, $8::uuid, $9::int) m",
                              9},
     [WF_SQL_OUTBOX_REPLAY] = {"outbox_replay",
                               "select wflows.outbox_replay($1::uuid, $2::uuid[])", 2},
@@ -514,12 +514,14 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          18},
 };
 
-static const wf_pg_stmt_t *const areas[WF_SQL_AREA_END >> 8] = {
+static const wf_pg_stmt_t *const areas[(WF_SQL_AREA_END >> 8) + 1] = {
     [0] = core,
     [WF_SQL_AREA_COMPANIES >> 8] = wf_sql_companies,
     [WF_SQL_AREA_PEOPLE >> 8] = wf_sql_people,
     [WF_SQL_AREA_AUDIT >> 8] = wf_sql_audit,
     [WF_SQL_AREA_ACCOUNTS >> 8] = wf_sql_accounts,
+    [WF_SQL_AREA_FLOWS >> 8] = wf_sql_flows,
+    [WF_SQL_AREA_TRAFFIC >> 8] = wf_sql_traffic,
 };
 
 const wf_pg_stmt_t *wf_sql(wf_sql_id_t id)

@@ -159,6 +159,22 @@ typedef enum {
     WF_SQL_ACCOUNT_PAGE_NAME,
 
     WF_SQL_AREA_FLOWS = 4 << 8,
+    WF_SQL_FLOW_ONE,
+    WF_SQL_FLOW_PAGE_NEWEST,
+    WF_SQL_FLOW_PAGE_OLDEST,
+    WF_SQL_FLOW_PAGE_NAME,
+    WF_SQL_FLOW_VERSION_ONE,
+    WF_SQL_FLOW_VERSION_PAGE,
+    WF_SQL_SESSION_ONE,
+    WF_SQL_SESSION_PAGE_NEWEST,
+    WF_SQL_SESSION_PAGE_OLDEST,
+    WF_SQL_SESSION_FLOW_PAGE_NEWEST,
+    WF_SQL_SESSION_FLOW_PAGE_OLDEST,
+    WF_SQL_RESPONSE_ONE,
+    WF_SQL_RESPONSE_PAGE_NEWEST,
+    WF_SQL_RESPONSE_PAGE_OLDEST,
+    WF_SQL_RESPONSE_FLOW_PAGE_NEWEST,
+    WF_SQL_RESPONSE_FLOW_PAGE_OLDEST,
 
     WF_SQL_AREA_AUDIT = 5 << 8,
     WF_SQL_AUDIT_PAGE_NEWEST,
@@ -185,6 +201,17 @@ typedef enum {
 
     WF_SQL_AREA_SETTINGS = 6 << 8,
 
+    WF_SQL_AREA_TRAFFIC = 7 << 8,
+    WF_SQL_EVENT_ONE,
+    WF_SQL_EVENT_PAGE_NEWEST,
+    WF_SQL_EVENT_PAGE_OLDEST,
+    WF_SQL_DELIVERY_ONE,
+    WF_SQL_DELIVERY_PAGE_NEWEST,
+    WF_SQL_DELIVERY_PAGE_OLDEST,
+    WF_SQL_MEDIA_ONE,
+    WF_SQL_MEDIA_PAGE_NEWEST,
+    WF_SQL_MEDIA_PAGE_OLDEST,
+
     WF_SQL_AREA_END
 } wf_sql_id_t;
 
@@ -198,6 +225,8 @@ extern const wf_pg_stmt_t wf_sql_companies[];
 extern const wf_pg_stmt_t wf_sql_people[];
 extern const wf_pg_stmt_t wf_sql_audit[];
 extern const wf_pg_stmt_t wf_sql_accounts[];
+extern const wf_pg_stmt_t wf_sql_flows[];
+extern const wf_pg_stmt_t wf_sql_traffic[];
 
 /* ---- one page of a list (wf_list.h) ----------------------------------------------------------- */
 
@@ -234,5 +263,32 @@ extern const wf_pg_stmt_t wf_sql_accounts[];
                 "> (" WF_SQL_OR("$3::text", "''") ", "                             \
                 WF_SQL_OR("$4::uuid", WF_SQL_UUID_LEAST) ")",                      \
                 "asc")
+
+/* By ids of version 7, which are in the order of time: the primary key serves. */
+#define WF_SQL_PAGE_ID(doc, from, where, id, compare, otherwise, direction)      \
+    "select (" doc ")::text, '', " id "::text from " from " where " where        \
+    " and ($3::text is null or true) and " id " " compare " "                    \
+    WF_SQL_OR("$4::uuid", otherwise)                                             \
+    " order by " id " " direction " limit $2::int"
+#define WF_SQL_PAGE_ID_NEWEST(doc, from, where, id) \
+    WF_SQL_PAGE_ID(doc, from, where, id, "<", WF_SQL_UUID_MOST, "desc")
+#define WF_SQL_PAGE_ID_OLDEST(doc, from, where, id) \
+    WF_SQL_PAGE_ID(doc, from, where, id, ">", WF_SQL_UUID_LEAST, "asc")
+
+/* "from" ($8) and before "to" ($9), microseconds or NULL. */
+#define WF_SQL_WITHIN(time)                               \
+    time " >= " WF_SQL_TIME_OR("$8", "'-infinity'")       \
+    " and " time " < " WF_SQL_TIME_OR("$9", "'infinity'")
+/* The same where ids of version 7 are what is indexed. An id is made a little before its row's time, or on
+ * another machine: a minute to both sides. */
+#define WF_SQL_WITHIN_ID(time, id)                                                        \
+    WF_SQL_WITHIN(time)                                                                   \
+    " and " id " >= wflows.uuid_from($8::bigint - 60000000)"                              \
+    " and " id " <= case when $9::bigint is null then " WF_SQL_UUID_MOST                  \
+    " else wflows.uuid_from($9::bigint + 60000000) end"
+/* Of the account $7, and of those in `all` (uuid[]); NULL: of any. */
+#define WF_SQL_OF_ACCOUNT(column, all)                                                    \
+    "($7::uuid is null or " column " = $7::uuid)"                                         \
+    " and (" all "::uuid[] is null or " column " = any (" all "::uuid[]))"
 
 #endif

@@ -238,13 +238,35 @@ typedef struct {
 wf_status_t wf_flow_save(wf_ctx_t *ctx, const char **id, int *version, const wf_store_t *store,
                          const char *company_id, const wf_flow_new_t *flow, int max_flows,
                          const wf_actor_t *actor) WF_MUST_CHECK;
+/* What a version is made of. */
+typedef struct {
+    const char *flow_json, *logic; /* texts; logic NULL: none */
+    const char *plan;              /* compiled by the caller */
+    int activate;
+    int after;                     /* of an update: the newest version that the caller knows */
+} wf_flow_version_t;
+/* A new flow of `members` (name, display_name, account_id) and its first version. What the caller found wrong
+ * before (faults of ctx) is told with the rest. WF_ECONFLICT: name_taken. */
+wf_status_t wf_flow_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                           const char *company_id, const wf_json_t *members,
+                           const wf_flow_version_t *version, const wf_actor_t *actor) WF_MUST_CHECK;
+/* Members present in `members`, and a new version where `version` is not NULL. WF_ECONFLICT: it is not the next
+ * one after that which the caller knows. */
+wf_status_t wf_flow_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                           const char *flow_id, const wf_json_t *members,
+                           const wf_flow_version_t *version, const wf_actor_t *actor) WF_MUST_CHECK;
+/* The audit row of issuing tokens. */
+wf_status_t wf_flow_note_tokens(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                const char *flow_id, const char *account_id, int count,
+                                const wf_actor_t *actor) WF_MUST_CHECK;
 wf_status_t wf_flow_list(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                          const char *company_id) WF_MUST_CHECK;
 wf_status_t wf_flow_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store,
                          const char *company_id, const char *name_or_id) WF_MUST_CHECK;
-/* status "active" or "inactive". Activating a flow that has no active version activates its newest. */
+/* status "active" or "inactive". `version`: becomes the active one; 0: none, but activating a flow that has no
+ * active version activates its newest. */
 wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
-                               const char *flow_id, const char *status,
+                               const char *flow_id, const char *status, int version,
                                const wf_actor_t *actor) WF_MUST_CHECK;
 wf_status_t wf_flow_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                            const char *flow_id, const wf_actor_t *actor) WF_MUST_CHECK;

@@ -1,11 +1,7 @@
 /* wflowsctl flow: a company's flows and their versions. */
 #include "wfc_flow.h"
 
-#include "tenant/wf_token.h"
-
 #include <string.h>
-
-#define TOKEN_TTL_DEFAULT apr_time_from_sec(3 * 86400) /* WHATSAPP.md 1.19: 2 to 3 days */
 
 static const wfc_option_t add_options[] = {
     WFC_OPTION_COMPANY,
@@ -44,16 +40,16 @@ static wf_status_t refuse(wfc_t *c, const wfc_flow_source_t *source)
     wfc_flow_issues_print(c, source, stderr);
     c->hint = "Nothing was stored.";
     return wf_fail_public(c->ctx, WF_EINVALID, WFLOGNO(4060) "%s is not valid: %s",
-                          source->json_file, wfc_flow_issues_count(c->pool, &source->issues));
+                          source->json_file, wfc_flow_issues_count(c->pool, &source->draft.issues));
 }
 
 static wf_status_t save(wfc_t *c, const wfc_flow_source_t *source)
 {
     wf_flow_new_t flow = {.name = c->args[0],
                           .display_name = wfc_opt(c, "display-name"),
-                          .flow_json = source->json,
-                          .logic = source->logic,
-                          .plan = source->plan,
+                          .flow_json = source->draft.flow_json.data,
+                          .logic = source->draft.logic.data,
+                          .plan = source->draft.plan,
                           .activate = !wfc_flag(c, "no-activate")};
     wf_json_t *company = NULL, *account = NULL, *record = NULL;
     const char *id = NULL;
@@ -74,7 +70,7 @@ static wf_status_t save(wfc_t *c, const wfc_flow_source_t *source)
     if (st == WF_OK) {
         record = wf_json_copy(c->pool, record);
         wf_json_set_int(record, "version", version);
-        wf_json_set(record, "validation_errors", wf_issues_json(c->pool, &source->issues));
+        wf_json_set(record, "validation_errors", wf_issues_json(c->pool, &source->draft.issues));
         wfc_print_done(c, record, "flow %s of %s: version %d is there%s: %s", flow.name,
                        wf_json_get_str(company, "slug", "-"), version,
                        flow.activate ? " and active" : ", not active", id);
@@ -95,7 +91,7 @@ static wf_status_t run_add(wfc_t *c)
     if (st != WF_OK) {
         return st;
     }
-    if (source.issues.errors) {
+    if (source.draft.issues.errors) {
         return refuse(c, &source);
     }
     if (!c->json) {
@@ -138,7 +134,8 @@ static wf_status_t set_status(wfc_t *c, const char *status)
     wf_status_t st = find(c, &company, &flow);
 
     if (st == WF_OK) {
-        st = wf_flow_set_status(c->ctx, c->store, wfc_id(company), wfc_id(flow), status, &c->actor);
+        st = wf_flow_set_status(c->ctx, c->store, wfc_id(company), wfc_id(flow), status, 0,
+                                &c->actor);
     }
     if (st == WF_OK) {
         st = wfc_flow(c, &flow, company, wfc_id(flow));
@@ -178,42 +175,29 @@ static wf_status_t run_remove(wfc_t *c)
 
 /* ---- token ----------------------------------------------------------------------------------- */
 
-static wf_status_t issue(wfc_t *c, const char **token, const wf_json_t *company,
-                         const wf_json_t *account, const wf_json_t *flow, apr_time_t expires_at)
-{
-    wf_data_key_t *key = wf_secret_alloc(c->pool, sizeof(*key));
-    wf_status_t st = wf_data_key_load(c->ctx, key, c->store, c->ring, wfc_id(company));
-
-    *token = NULL;
-    return st == WF_OK ? wf_token_issue(c->ctx, token, key, wfc_id(company), wfc_id(account),
-                                        wfc_id(flow), expires_at)
-                       : st;
-}
-
 static wf_status_t run_token(wfc_t *c)
 {
-    wf_json_t *company = NULL, *account = NULL, *flow = NULL,
-              *record = wf_json_object_make(c->pool);
-    apr_interval_time_t ttl;
-    apr_time_t expires_at;
-    const char *token = NULL;
+    wf_json_t *company = NULL, *account = NULL, *flow = NULL, *issued = NULL, *record;
+    wf_tokens_t wanted = {.count = 1};
     wf_status_t st;
 
-    if ((st = wfc_duration_opt(c, &ttl, "ttl", TOKEN_TTL_DEFAULT)) != WF_OK ||
+    if ((st = wfc_duration_opt(c, &wanted.ttl, "ttl", WF_TOKEN_TTL_DEFAULT)) != WF_OK ||
         (st = find(c, &company, &flow)) != WF_OK ||
         (st = wfc_account(c, &account, company, wfc_opt(c, "account"))) != WF_OK) {
         return st;
     }
-    expires_at = wf_now(c->ctx) + ttl;
-    st = issue(c, &token, company, account, flow, expires_at);
+    wanted.account_id = wfc_id(account);
+    wanted.flow_id = wfc_id(flow);
+    st = wf_manage_flow_tokens(c->ctx, &issued, c->store, c->ring, wfc_id(company), &wanted,
+                               &c->actor);
     if (st != WF_OK) {
         return st;
     }
-    wf_json_set_str(record, "flow_token", token);
-    wf_json_set_str(record, "expires_at", wf_time_format(c->pool, expires_at));
+    record = wf_json_at(issued, 0);
     wf_json_set_str(record, "account_id", wfc_id(account));
     wf_json_set_str(record, "flow_id", wfc_id(flow));
-    wfc_print_text(c, record, apr_pstrcat(c->pool, token, "\n", NULL));
+    wfc_print_text(c, record,
+                   apr_pstrcat(c->pool, wf_json_get_str(record, "flow_token", ""), "\n", NULL));
     return WF_OK;
 }
 

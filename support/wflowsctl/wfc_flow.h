@@ -4,18 +4,17 @@
 
 #include "wfc.h"
 
+#include "service/wf_manage_flow.h"
+
 #include <stdio.h>
 
 /* A flow's files, checked and, where there is no error, compiled. */
 typedef struct {
     const char *json_file, *logic_file; /* as messages name them; logic_file NULL: no logic */
-    const char *json, *logic;
-    size_t json_len, logic_len;
-    wf_issues_t issues;
-    const char *plan; /* NULL with any error */
+    wf_flow_draft_t draft;
 } wfc_flow_source_t;
 
-/* WF_OK also when the flow is not valid: look at out->issues. */
+/* WF_OK also when the flow is not valid: look at out->draft.issues. */
 wf_status_t wfc_flow_source_read(wfc_t *c, wfc_flow_source_t *out, const char *json_file,
                                  const char *logic_file) WF_MUST_CHECK;
 /* One line an issue: FILE:line:column: error NAME at POINTER: message. */

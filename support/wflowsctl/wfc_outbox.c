@@ -110,7 +110,7 @@ static const char *id_of(const char *word)
 
 static wf_status_t find(wfc_t *c, wf_json_t **out, int with_bodies)
 {
-    wf_status_t st = wf_outbox_document(c->ctx, out, c->store, id_of(c->args[0]), with_bodies);
+    wf_status_t st = wf_outbox_document(c->ctx, out, c->store, NULL, id_of(c->args[0]), with_bodies);
 
     if (st == WF_ENOTFOUND) {
         wf_ctx_clear(c->ctx);

@@ -59,13 +59,13 @@ START_TEST(an_inactive_or_removed_flow_has_no_plan)
     f.activate = 0;
     OK(wf_flow_save(test_ctx, &id, &version, &store, company, &f, 0, &operator_root));
     ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "f", 0), WF_ENOTFOUND);
-    OK(wf_flow_set_status(test_ctx, &store, company, id, "active", &operator_root));
+    OK(wf_flow_set_status(test_ctx, &store, company, id, "active", 0, &operator_root));
     OK(wf_flow_plan_load(test_ctx, &plan, &store, company, "f", 0));
-    OK(wf_flow_set_status(test_ctx, &store, company, id, "inactive", &operator_root));
+    OK(wf_flow_set_status(test_ctx, &store, company, id, "inactive", 0, &operator_root));
     ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "f", 0), WF_ENOTFOUND);
     ck_assert_int_eq(wf_flow_plan_load(test_ctx, &plan, &store, company, "f", 1), WF_ENOTFOUND);
     ck_assert_ptr_nonnull(strstr(last_audit(company), "flow.deactivated|"));
-    FAILS(wf_flow_set_status(test_ctx, &store, company, id, "on", &operator_root), WF_EINVALID,
+    FAILS(wf_flow_set_status(test_ctx, &store, company, id, "on", 0, &operator_root), WF_EINVALID,
           "status: active or inactive expected");
     OK(wf_flow_name_by_id(test_ctx, &name, &store, company, id));
     ck_assert_str_eq(name, "f");
