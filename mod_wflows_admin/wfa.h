@@ -125,8 +125,32 @@ const char *wfa_query(const wfa_call_t *call, const char *name);
 /* WF_EINVALID with a fault for each query parameter that is not among the names (NULL ends them). */
 wf_status_t wfa_query_check(wfa_call_t *call, const char *const *names) WF_MUST_CHECK;
 
+/* Members of the body, each with a fault where it is not what is expected; `otherwise`, NULL or 0 where it is
+ * absent, null or wrong (wfa_body.c). */
+void wfa_body_names(wfa_call_t *call, const char *const *names); /* all that are known; NULL ends them */
+int64_t wfa_body_int(wfa_call_t *call, const char *name, int64_t min, int64_t max,
+                     int64_t otherwise);
+int wfa_body_bool(wfa_call_t *call, const char *name, int otherwise);
+const char *wfa_body_text(wfa_call_t *call, const char *name, int (*is)(const char *text),
+                          const char *expected);
+apr_time_t wfa_body_time(wfa_call_t *call, const char *name);
+/* WF_EINVALID if there are faults. */
+wf_status_t wfa_body_done(wfa_call_t *call) WF_MUST_CHECK;
+
+/* One record, as far as the caller may see its account (wfa_list.c); its id is in the path. WF_ENOTFOUND. */
+wf_status_t wfa_record(wfa_call_t *call, wf_json_t **doc, const wf_record_t *record,
+                       const char *id) WF_MUST_CHECK;
+/* The same of call->id as the answer. */
+wf_status_t wfa_find(wfa_call_t *call, wfa_reply_t *reply, const wf_record_t *record) WF_MUST_CHECK;
+/* WF_EDENIED where the caller's key is for other accounts only. NULL: any account of the company. */
+wf_status_t wfa_account_allowed(wfa_call_t *call, const char *account_id) WF_MUST_CHECK;
+
 /* One page of a list by the query string: limit, cursor, sort and the list's filters (wfa_list.c). */
 wf_status_t wfa_list(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *list) WF_MUST_CHECK;
+
+/* Ends a reply of which something was sent without its last chunk, and the connection with it: the client sees
+ * that something is missing (wfa_export.c). */
+void wfa_break_off(request_rec *r);
 
 /* All of a list as a stream (wfa_export.c): CSV or NDJSON by ?format or Accept (NDJSON unless CSV is asked for),
  * in constant memory. `columns` are JSON Pointers, each with its head: {"created_at", "/created_at"}; CSV only.

@@ -142,8 +142,7 @@ static wf_status_t send_row(wf_ctx_t *ctx, const char *doc, size_t len, void *ba
     return st;
 }
 
-/* The last chunk is not sent: the client sees that something is missing. */
-static void break_off(request_rec *r)
+void wfa_break_off(request_rec *r)
 {
     apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
@@ -190,7 +189,7 @@ wf_status_t wfa_export(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *li
                           send_row, &e);
     }
     if (st != WF_OK) {
-        break_off(call->r);
+        wfa_break_off(call->r);
     }
     return WF_OK;
 }

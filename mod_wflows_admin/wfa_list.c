@@ -86,3 +86,25 @@ wf_status_t wfa_list(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *list
                                       wfa_list_company(call), list, &query)
                        : st;
 }
+
+wf_status_t wfa_record(wfa_call_t *call, wf_json_t **doc, const wf_record_t *record, const char *id)
+{
+    return wf_record_find(call->ctx, doc, call->service->store, call->company_id, record, id,
+                          accounts_of(call));
+}
+
+wf_status_t wfa_find(wfa_call_t *call, wfa_reply_t *reply, const wf_record_t *record)
+{
+    wf_json_t *doc;
+    wf_status_t st = wfa_record(call, &doc, record, call->id);
+
+    return wfa_found(call, reply, st, doc);
+}
+
+wf_status_t wfa_account_allowed(wfa_call_t *call, const char *account_id)
+{
+    return wf_identity_sees_account(call->who, account_id)
+               ? WF_OK
+               : wf_fail_public(call->ctx, WF_EDENIED,
+                                WFLOGNO(3051) "your key is for some accounts only: name one of them");
+}

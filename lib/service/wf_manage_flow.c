@@ -327,6 +327,41 @@ wf_status_t wf_manage_flow_update(wf_ctx_t *ctx, wf_json_t **warnings, const wf_
 
 /* ---- tokens ------------------------------------------------------------------------------------ */
 
+wf_status_t wf_manage_flow_account(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                                   const char *company_id, const wf_json_t *flow,
+                                   const char *wanted)
+{
+    const char *own = wf_json_get_str(flow, "account_id", NULL);
+    wf_json_t *accounts;
+    wf_status_t st = wf_account_list(ctx, &accounts, store, company_id);
+    size_t i;
+
+    *id = NULL;
+    if (st != WF_OK) {
+        return st;
+    }
+    if (own && wanted && strcasecmp(own, wanted) != 0) {
+        wf_fault_add(ctx, "/account_id", "the flow is for another account");
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0698) "%s", wf_faults_text(ctx));
+    }
+    wanted = wanted ? wanted : own;
+    for (i = 0; i < wf_json_len(accounts) && !*id; i++) {
+        const wf_json_t *account = wf_json_at(accounts, i);
+        const char *its = wf_json_get_str(account, "id", "");
+
+        if (wanted ? strcasecmp(its, wanted) == 0 : wf_json_get_bool(account, "is_default", 0)) {
+            *id = its;
+        }
+    }
+    if (!*id && wanted) {
+        wf_fault_add(ctx, "/account_id", "no such account");
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0699) "%s", wf_faults_text(ctx));
+    }
+    return *id ? WF_OK
+               : wf_fail_public(ctx, WF_ECONFLICT,
+                                WFLOGNO(0700) "the company has no default account: name one");
+}
+
 wf_status_t wf_manage_flow_tokens(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                                   const wf_keyring_t *ring, const char *company_id,
                                   const wf_tokens_t *wanted, const wf_actor_t *actor)

@@ -58,6 +58,12 @@ typedef struct {
     int count; /* at most WF_TOKENS_MAX */
 } wf_tokens_t;
 
+/* Which account a call about a flow is for: `wanted` (NULL: none is named), else the flow's own, else the company's
+ * default one. WF_EINVALID: there is no such account, or the flow is for another one; WF_ECONFLICT: none is named
+ * and there is no default. */
+wf_status_t wf_manage_flow_account(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
+                                   const char *company_id, const wf_json_t *flow,
+                                   const char *wanted) WF_MUST_CHECK;
 /* Bound tokens, as [{flow_token, expires_at}], and the audit row that says so. */
 wf_status_t wf_manage_flow_tokens(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                                   const wf_keyring_t *ring, const char *company_id,

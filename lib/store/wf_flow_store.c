@@ -497,3 +497,26 @@ wf_status_t wf_flow_source_load(wf_ctx_t *ctx, const char **flow_json, const cha
     *logic = wf_pg_cell(res, 0, 1);
     return WF_OK;
 }
+
+wf_status_t wf_flow_version_show(wf_ctx_t *ctx, const char **text, size_t *len,
+                                 const wf_store_t *store, const char *company_id,
+                                 const char *flow_id, const char *version)
+{
+    const wf_pg_param_t params[] = {company_id, wf_store_uuid(flow_id), version};
+    wf_pg_result_t *res;
+    int64_t number;
+    wf_status_t st = WF_OK;
+
+    *text = NULL;
+    *len = 0;
+    if (wf_parse_int(&number, version, 1, INT32_MAX)) {
+        st = wf_store_query(ctx, &res, store, company_id, WF_SQL_FLOW_VERSION_ONE, params);
+        if (st == WF_OK && wf_pg_rows(res) == 1) {
+            *text = wf_pg_cell(res, 0, 0);
+            *len = wf_pg_cell_len(res, 0, 0);
+        }
+    }
+    return st == WF_OK && !*text
+               ? wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0697) "no such version")
+               : st;
+}

@@ -286,6 +286,11 @@ wf_status_t wf_flow_plan_load(wf_ctx_t *ctx, wf_flow_plan_t *out, const wf_store
                               const char *company_id, const char *name, int version) WF_MUST_CHECK;
 wf_status_t wf_flow_name_by_id(wf_ctx_t *ctx, const char **name, const wf_store_t *store,
                                const char *company_id, const char *flow_id) WF_MUST_CHECK;
+/* A version as JSON text: {flow_id, version, active, flow_json, logic, …}. `version` is a number as a caller wrote
+ * it. WF_ENOTFOUND. */
+wf_status_t wf_flow_version_show(wf_ctx_t *ctx, const char **text, size_t *len,
+                                 const wf_store_t *store, const char *company_id,
+                                 const char *flow_id, const char *version) WF_MUST_CHECK;
 /* Flow JSON and logic of a version, for a plan of an older format that has to be compiled anew. */
 wf_status_t wf_flow_source_load(wf_ctx_t *ctx, const char **flow_json, const char **logic,
                                 const wf_store_t *store, const char *company_id, const char *name,

@@ -82,7 +82,7 @@ START_TEST(a_flows_change_deletes_its_plans_and_no_context)
     ck_assert_str_eq(REDIS("EXISTS", "wf:{cachedflow}:flow:g", "wf:{cachedflow}:ctx:default"), "2");
     ck_assert_int_eq(atoi(REDIS("GET", "wf:{cachedflow}:gen")), generation + 1);
     REDIS("SET", "wf:{cachedflow}:flow:f", "x");
-    OK(wf_flow_set_status(test_ctx, &store, company, id, "inactive", &operator_root));
+    OK(wf_flow_set_status(test_ctx, &store, company, id, "inactive", 0, &operator_root));
     ck_assert_str_eq(REDIS("EXISTS", "wf:{cachedflow}:flow:f"), "0");
     REDIS("SET", "wf:{cachedflow}:flow:f", "x");
     /* The slug's next owner may have a flow of the same name. */
