@@ -48,6 +48,13 @@ int wf_form_is_url(const char *text)
     return wf_url_fault(text) == NULL;
 }
 
+int wf_form_is_time(const char *text)
+{
+    apr_time_t t;
+
+    return wf_time_parse(&t, text);
+}
+
 int wf_form_is_event_pattern(const char *text)
 {
     size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
@@ -141,9 +148,9 @@ static int is_good(apr_pool_t *pool, const wf_field_t *field, const wf_json_t *v
     return 0;
 }
 
-static void add_expected(wf_ctx_t *ctx, const wf_field_t *field)
+static void add_expected(wf_ctx_t *ctx, const char *at, const wf_field_t *field)
 {
-    const char *pointer = apr_pstrcat(ctx->pool, "/", field->name, NULL);
+    const char *pointer = wf_json_pointer_add(ctx->pool, at, field->name);
 
     switch (field->kind) {
     case WF_FIELD_TEXT:
@@ -191,51 +198,62 @@ static const wf_field_t *find_field(const wf_field_t *fields, size_t count, cons
 }
 
 /* The name is the caller's: only what looks like a member's name is repeated. */
-static void add_unknown(wf_ctx_t *ctx, const char *name)
+static void add_unknown(wf_ctx_t *ctx, const char *at, const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
     if (len > 0 && len <= 64 && name[len] == '\0') {
-        wf_fault_add(ctx, apr_pstrcat(ctx->pool, "/", name, NULL), "not known");
+        wf_fault_add(ctx, wf_json_pointer_add(ctx->pool, at, name), "not known");
     } else {
-        wf_fault_add(ctx, "", "a member is not known");
+        wf_fault_add(ctx, at, "a member is not known");
     }
 }
 
-static void check_member(wf_ctx_t *ctx, const wf_field_t *field, const wf_json_t *value, int making)
+static void check_member(wf_ctx_t *ctx, const char *at, const wf_field_t *field,
+                         const wf_json_t *value, int making)
 {
     if (!making && (field->flags & WF_FIELD_FIXED)) {
-        wf_fault_add(ctx, apr_pstrcat(ctx->pool, "/", field->name, NULL), "cannot be changed");
+        wf_fault_add(ctx, wf_json_pointer_add(ctx->pool, at, field->name), "cannot be changed");
     } else if (wf_json_type(value) == WF_JSON_NULL) {
         if (field->flags & (WF_FIELD_NEEDED | WF_FIELD_NOT_NULL)) {
-            add_expected(ctx, field);
+            add_expected(ctx, at, field);
         }
     } else if (!is_good(ctx->pool, field, value)) {
-        add_expected(ctx, field);
+        add_expected(ctx, at, field);
+    }
+}
+
+void wf_fields_faults(wf_ctx_t *ctx, const char *at, const wf_field_t *fields, size_t count,
+                      const wf_json_t *object, int making)
+{
+    size_t f;
+
+    if (wf_json_type(object) != WF_JSON_OBJECT) {
+        wf_fault_add(ctx, at, "an object expected");
+        return;
+    }
+    for (wf_json_iter_t i = wf_json_iter(object); wf_json_next(&i);) {
+        const wf_field_t *field = find_field(fields, count, i.key);
+        if (field) {
+            check_member(ctx, at, field, i.value, making);
+        } else {
+            add_unknown(ctx, at, i.key);
+        }
+    }
+    for (f = 0; making && f < count; f++) {
+        if ((fields[f].flags & WF_FIELD_NEEDED) && !wf_json_has(object, fields[f].name)) {
+            add_expected(ctx, at, &fields[f]);
+        }
     }
 }
 
 wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
                             const wf_json_t *object, int making)
 {
-    size_t f;
-
     if (wf_json_type(object) != WF_JSON_OBJECT) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0277) "an object expected");
     }
-    for (wf_json_iter_t i = wf_json_iter(object); wf_json_next(&i);) {
-        const wf_field_t *field = find_field(fields, count, i.key);
-        if (field) {
-            check_member(ctx, field, i.value, making);
-        } else {
-            add_unknown(ctx, i.key);
-        }
-    }
-    for (f = 0; making && f < count; f++) {
-        if ((fields[f].flags & WF_FIELD_NEEDED) && !wf_json_has(object, fields[f].name)) {
-            add_expected(ctx, &fields[f]);
-        }
-    }
+    wf_fields_faults(ctx, "", fields, count, object, making);
     return wf_has_faults(ctx)
                ? wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0278) "%s", wf_faults_text(ctx))
                : WF_OK;
@@ -259,6 +277,24 @@ wf_json_t *wf_fields_merge(apr_pool_t *pool, const wf_json_t *target, const wf_j
             wf_json_remove(out, i.key);
         } else {
             wf_json_set(out, i.key, wf_fields_merge(pool, wf_json_get(out, i.key), i.value));
+        }
+    }
+    return out;
+}
+
+wf_json_t *wf_fields_filled(apr_pool_t *pool, const wf_field_t *fields, size_t count,
+                            const wf_json_t *object, const wf_json_t *defaults)
+{
+    wf_json_t *out = wf_json_object_copy(pool, object);
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        const wf_field_t *field = &fields[i];
+        wf_json_t *value = wf_json_get(defaults, field->name);
+
+        if (!(field->flags & WF_FIELD_FIXED) && field->kind != WF_FIELD_SECRET &&
+            !wf_json_has(object, field->name)) {
+            wf_json_set(out, field->name, value ? value : wf_json_null_make(pool));
         }
     }
     return out;

@@ -123,6 +123,13 @@ typedef struct {
  * ones (when `making`), wrong types, lengths and forms. What the caller found wrong before counts too. */
 wf_status_t wf_fields_check(wf_ctx_t *ctx, const wf_field_t *fields, size_t count,
                             const wf_json_t *object, int making) WF_MUST_CHECK;
+/* The same as faults alone, of an object that stands at the JSON Pointer `at`. */
+void wf_fields_faults(wf_ctx_t *ctx, const char *at, const wf_field_t *fields, size_t count,
+                      const wf_json_t *object, int making);
+/* For PUT: `object` with each member that it lacks at what `defaults` has for it, else null. What is fixed or
+ * secret stays as it is. Shares with both. */
+wf_json_t *wf_fields_filled(apr_pool_t *pool, const wf_field_t *fields, size_t count,
+                            const wf_json_t *object, const wf_json_t *defaults);
 /* RFC 7396: a new value; shares what it can with `target` and `patch`. */
 wf_json_t *wf_fields_merge(apr_pool_t *pool, const wf_json_t *target, const wf_json_t *patch);
 /* The members of `change`, object ones merged into those of `current`, secret ones left out.
@@ -138,6 +145,7 @@ int wf_form_is_meta_id(const char *text); /* 5 to 20 digits */
 int wf_form_is_phone(const char *text);
 int wf_form_is_email(const char *text);
 int wf_form_is_event_pattern(const char *text); /* "a.type", "prefix.*" or "*" */
+int wf_form_is_time(const char *text); /* a date or a time of RFC 3339 */
 int wf_form_is_url(const char *text); /* http(s), no user name, no space */
 
 /* ---- keys and cache --------------------------------------------------------------------- */
