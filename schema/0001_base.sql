@@ -162,6 +162,8 @@ create table wflows.plans (
     max_monthly_messages bigint not null,
     max_users int not null,
     retention_days int not null,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
     constraint plans_name_check check (name ~ '^[a-z][a-z0-9_-]{0,31}$'),
     constraint plans_limits_check check (max_whatsapp_accounts >= 0 and max_flows >= 0
         and max_monthly_messages >= 0 and max_users >= 0 and retention_days >= 0)
@@ -170,4 +172,5 @@ insert into wflows.plans values
     ('starter', 1, 10, 10000, 3, 90),
     ('pro', 3, 100, 100000, 10, 365),
     ('enterprise', 0, 0, 0, 0, 0);
-grant select on wflows.plans to wflows_app, wflows_platform, wflows_lookup;
+grant select on wflows.plans to wflows_app, wflows_lookup;
+grant select, insert, update on wflows.plans to wflows_platform;

@@ -19,6 +19,7 @@ create table wflows.companies (
     status text not null default 'active',
     activation_date timestamptz,
     suspension_reason text,
+    trial_ends_at timestamptz,   -- a job suspends the company then, unless it has begun to pay
     created_by text,
     updated_by text,
     created_at timestamptz not null default now(),
@@ -39,12 +40,14 @@ create table wflows.companies (
     constraint companies_suspension_reason_check check (char_length(suspension_reason) <= 500)
 );
 create unique index companies_slug_key on wflows.companies (slug) where deleted_at is null;
+create index companies_trial on wflows.companies (trial_ends_at)
+    where status = 'active' and deleted_at is null;
 create index companies_by_time on wflows.companies (created_at, id) where deleted_at is null;
 call wflows.protect('wflows.companies', 'id');
 create policy lookup_read on wflows.companies for select to wflows_lookup, wflows_worker using (true);
 grant select, update (name, display_name, email, phone, subscription_plan, max_whatsapp_accounts,
                       max_flows, max_monthly_messages, settings, metadata, status, activation_date,
-                      suspension_reason, updated_by, updated_at, deleted_at)
+                      suspension_reason, trial_ends_at, updated_by, updated_at, deleted_at)
     on wflows.companies to wflows_app;
 grant select, insert, update, delete on wflows.companies to wflows_platform;
 grant select on wflows.companies to wflows_lookup, wflows_worker;

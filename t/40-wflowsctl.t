@@ -137,7 +137,7 @@ ctl_fails($stack, ['migrate'], 7, qr/./, 'migrate as the runtime role is denied'
 
 like(ctl_ok($stack, ['company', 'list'], 'company list, none')->{err}, qr/no company yet/, 'an empty list says what to do');
 my $acme = ctl_ok($stack, ['company', 'add', 'acme', '--name', 'Acme Ltd', '--plan', 'enterprise', '--email', 'ops@acme.example',
-    '--settings', '{"session_ttl": 600, "tint": "red"}', '--max-monthly-messages', '5000', '--json'], 'company add');
+    '--settings', '{"session_ttl": 600, "require_bound_tokens": true}', '--max-monthly-messages', '5000', '--json'], 'company add');
 is($acme->{slug}, 'acme', 'the record comes back');
 is($acme->{settings}{session_ttl}, 600, 'with its settings');
 is($acme->{max_monthly_messages}, 5000, 'and its limit');
@@ -164,9 +164,9 @@ is(ctl_ok($stack, ['company', 'show', $acme->{id}, '--json'], 'company show by i
 like(ctl_ok($stack, ['company', 'show', 'acme'], 'company show')->{out}, qr/^name: +Acme Ltd$/m, 'name: value lines');
 ctl_fails($stack, ['company', 'show', 'nobody', '--json'], 4, qr/no company 'nobody'/, 'an unknown company is 4');
 
-my $set = ctl_ok($stack, ['company', 'set', 'acme', '--display-name', 'ACME', '--settings', '{"tint": null, "a": 1}', '--json'], 'company set');
+my $set = ctl_ok($stack, ['company', 'set', 'acme', '--display-name', 'ACME', '--settings', '{"require_bound_tokens": null, "shared_flow_tokens": ["a"]}', '--json'], 'company set');
 is($set->{display_name}, 'ACME', 'the name is changed');
-is_deeply($set->{settings}, { session_ttl => 600, a => 1 }, 'settings are merged, null takes out');
+is_deeply($set->{settings}, { session_ttl => 600, shared_flow_tokens => ['a'] }, 'settings are merged, null takes out');
 $set = ctl_ok($stack, ['company', 'set', 'acme', '--email', '', '--max-monthly-messages', 'plan', '--max-flows', '7', '--json'], 'company set, taking away');
 is($set->{email}, undef, 'the address is gone');
 is($set->{max_monthly_messages}, undef, "the limit is the plan's again");

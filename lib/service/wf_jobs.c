@@ -3,6 +3,7 @@
 #include "service/wf_erase.h"
 #include "store/wf_auth_store.h"
 #include "store/wf_jobs_store.h"
+#include "store/wf_manage_store.h"
 #include "store/wf_outbox_store.h"
 
 #include <apr_thread_cond.h>
@@ -117,6 +118,16 @@ static wf_status_t suspend_unpaid(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t
     return st;
 }
 
+static wf_status_t end_trials(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
+{
+    static const wf_actor_t actor = {.actor = "job:trials"};
+
+    wf_status_t st = wf_trials_end(ctx, done, jobs->service->store, 20, &actor);
+
+    *more = *done == 20;
+    return st;
+}
+
 static apr_array_header_t *texts_of(apr_pool_t *pool, const wf_json_t *list)
 {
     apr_array_header_t *out = apr_array_make(pool, 4, sizeof(const char *));
@@ -225,6 +236,7 @@ static const struct {
     [WF_JOB_OUTBOX] = {apr_time_from_sec(60), bury_callbacks},
     [WF_JOB_SESSIONS] = {apr_time_from_sec(60), expire_sessions},
     [WF_JOB_BILLING] = {apr_time_from_sec(60), suspend_unpaid},
+    [WF_JOB_TRIALS] = {apr_time_from_sec(60), end_trials},
     [WF_JOB_IDEMPOTENCY] = {apr_time_from_sec(600), sweep_idempotency},
     [WF_JOB_ROTATION] = {apr_time_from_sec(600), remind},
     [WF_JOB_RETENTION] = {apr_time_from_sec(900), sweep_retention},

@@ -26,6 +26,7 @@ static const char *const jobs[WF_JOB_COUNT] = {
     [WF_JOB_OUTBOX] = "outbox",
     [WF_JOB_SESSIONS] = "sessions",
     [WF_JOB_BILLING] = "billing",
+    [WF_JOB_TRIALS] = "trials",
     [WF_JOB_IDEMPOTENCY] = "idempotency",
     [WF_JOB_ROTATION] = "key_rotation",
     [WF_JOB_RETENTION] = "retention",

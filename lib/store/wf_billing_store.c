@@ -1,3 +1,4 @@
+#include "store/wf_manage_store.h"
 #include "store/wf_store_int.h"
 
 #include <string.h>
@@ -110,6 +111,22 @@ static int64_t decide_status(wf_json_t *members, const wf_json_t *company,
     return suspended_for;
 }
 
+/* Whoever pays is on trial no more, and is let in again if the trial was over. */
+static void end_trial(apr_pool_t *pool, wf_json_t *members, const wf_json_t *company,
+                      const wf_billing_state_t *state)
+{
+    if (!state->status || !wf_form_is_word(state->status, "active trialing")) {
+        return;
+    }
+    if (wf_json_get_str(company, "trial_ends_at", NULL)) {
+        wf_json_set(members, "trial_ends_at", wf_json_null_make(pool));
+    }
+    if (strcmp(wf_json_get_str(company, "status", ""), WF_STATUS_SUSPENDED) == 0 &&
+        strcmp(wf_json_get_str(company, "suspension_reason", ""), WF_TRIAL_REASON) == 0) {
+        wf_json_set_str(members, "status", WF_STATUS_ACTIVE);
+    }
+}
+
 static wf_status_t save_state(wf_ctx_t *ctx, wf_change_t *change, const wf_billing_state_t *state,
                               const before_t *before, int64_t suspended_for)
 {
@@ -160,6 +177,7 @@ static wf_status_t settle(wf_ctx_t *ctx, int *changed, wf_change_t *change,
     suspended_for = decide_status(
         members, company, &state, before.suspended_for,
         wf_now(ctx) >= apr_time_from_sec(state.past_due_since) + grace);
+    end_trial(ctx->pool, members, company, &state);
     if ((st = save_state(ctx, change, &state, &before, suspended_for)) == WF_OK &&
         wf_json_len(members) > 0) {
         *changed = 1;

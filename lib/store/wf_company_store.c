@@ -1,29 +1,9 @@
 #include "store/wf_list.h"
-#include "store/wf_store_int.h"
+#include "store/wf_company_int.h"
 
 #include <string.h>
 
-#define SETTINGS_MAX 65536
-#define LIMIT_MAX 1000000000
 #define LIST_MAX 1000
-
-static const wf_field_t fields[] = {
-    {"slug", WF_FIELD_FORM, WF_FIELD_NEEDED | WF_FIELD_FIXED, 0, 0, wf_slug_is,
-     "1 or 3 to 63 of a-z, 0-9 and '-', not at an end,"},
-    {"name", WF_FIELD_TEXT, WF_FIELD_NEEDED, 1, 200, NULL, NULL},
-    {"display_name", WF_FIELD_TEXT, WF_FIELD_NOT_NULL, 1, 200, NULL, NULL},
-    {"email", WF_FIELD_FORM, 0, 0, 0, wf_form_is_email, "an e-mail address"},
-    {"phone", WF_FIELD_FORM, 0, 0, 0, wf_form_is_phone, "a telephone number"},
-    {"subscription_plan", WF_FIELD_TEXT, WF_FIELD_NOT_NULL, 1, 32, NULL, NULL},
-    {"max_whatsapp_accounts", WF_FIELD_INT, 0, 0, LIMIT_MAX, NULL, NULL},
-    {"max_flows", WF_FIELD_INT, 0, 0, LIMIT_MAX, NULL, NULL},
-    {"max_monthly_messages", WF_FIELD_INT, 0, 0, INT64_MAX / 2, NULL, NULL},
-    {"settings", WF_FIELD_OBJECT, WF_FIELD_NOT_NULL, 0, SETTINGS_MAX, NULL, NULL},
-    {"metadata", WF_FIELD_OBJECT, WF_FIELD_NOT_NULL, 0, SETTINGS_MAX, NULL, NULL},
-    {"status", WF_FIELD_WORD, WF_FIELD_NOT_NULL, 0, 0, NULL, "active inactive suspended pending"},
-    {"suspension_reason", WF_FIELD_TEXT, 0, 0, 500, NULL, NULL},
-};
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
 /* ---- the list --------------------------------------------------------------------------- */
 
@@ -37,112 +17,6 @@ static const wf_filter_t filters[] = {
     {NULL, WF_FILTER_TEXT, NULL}};
 
 const wf_list_t wf_list_companies = {sorts, filters, 1};
-
-/* ---- making ----------------------------------------------------------------------------- */
-
-/* -1 is "the plan's", which is what an absent member is. */
-static void set_limit(wf_json_t *row, const char *name, int64_t n)
-{
-    if (n != -1) {
-        wf_json_set_int(row, name, n);
-    }
-}
-
-static wf_status_t row_of_new(wf_ctx_t *ctx, wf_json_t **row, const wf_company_new_t *company)
-{
-    wf_json_t *out = wf_json_object_make(ctx->pool), *settings;
-    wf_status_t st;
-
-    *row = NULL;
-    if ((st = wf_fields_object(ctx, &settings, "settings", company->settings)) != WF_OK) {
-        return st;
-    }
-    wf_json_set_str(out, "slug", company->slug);
-    wf_json_set_str(out, "name", company->name);
-    wf_json_set_str(out, "display_name",
-                    company->display_name ? company->display_name : company->name);
-    wf_json_set_str(out, "email", company->email);
-    wf_json_set_str(out, "phone", company->phone);
-    wf_json_set_str(out, "subscription_plan", company->plan ? company->plan : "starter");
-    wf_json_set_str(out, "status", company->status ? company->status : WF_STATUS_ACTIVE);
-    set_limit(out, "max_whatsapp_accounts", company->max_accounts);
-    set_limit(out, "max_flows", company->max_flows);
-    set_limit(out, "max_monthly_messages", company->max_monthly_messages);
-    wf_json_set(out, "settings", settings);
-    if ((st = wf_fields_check(ctx, fields, FIELDS, out, 1)) == WF_OK) {
-        *row = out;
-    }
-    return st;
-}
-
-static wf_status_t check_room(wf_ctx_t *ctx, wf_change_t *change, int max_companies)
-{
-    wf_pg_result_t *res;
-    wf_status_t st;
-
-    if (max_companies <= 0) {
-        return WF_OK;
-    }
-    if ((st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_CREATE_LOCK, NULL)) != WF_OK ||
-        (st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_COUNT, NULL)) != WF_OK) {
-        return st;
-    }
-    return wf_change_limit(ctx, wf_store_int(res, 0, 0), max_companies, 0, "companies");
-}
-
-static wf_status_t add_data_key(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t *ring)
-{
-    wf_data_key_t key;
-    const char *wrapped;
-    wf_pg_result_t *res;
-    wf_status_t st = wf_data_key_generate(ctx, &key, &wrapped, ring, change->company_id);
-
-    if (st == WF_OK) {
-        const wf_pg_param_t params[] = {change->company_id, key.id, wrapped};
-        st = wf_change_exec(ctx, &res, change, WF_SQL_DATA_KEY_INSERT, params);
-    }
-    wf_wipe(&key, sizeof(key));
-    return st;
-}
-
-static wf_status_t create(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t *ring,
-                          const wf_json_t *row, int max_companies)
-{
-    const wf_pg_param_t params[] = {change->company_id, wf_json_text(ctx->pool, row, NULL),
-                                    change->actor->actor};
-    wf_json_t *doc;
-    wf_status_t st;
-
-    if ((st = check_room(ctx, change, max_companies)) != WF_OK ||
-        (st = wf_change_exec_json(ctx, &doc, change, WF_SQL_COMPANY_INSERT, params)) != WF_OK ||
-        (st = add_data_key(ctx, change, ring)) != WF_OK) {
-        return st;
-    }
-    return wf_change_audit(ctx, change, "company.created", change->company_id, NULL, doc);
-}
-
-wf_status_t wf_company_create(wf_ctx_t *ctx, const char **id, const wf_store_t *store,
-                              const wf_keyring_t *ring, const wf_company_new_t *company,
-                              int max_companies, const wf_actor_t *actor)
-{
-    char new_id[WF_UUID_LEN + 1];
-    wf_change_t change;
-    wf_json_t *row;
-    wf_status_t st;
-
-    *id = NULL;
-    if ((st = row_of_new(ctx, &row, company)) != WF_OK || (st = wf_uuid_v7(ctx, new_id)) != WF_OK) {
-        return st;
-    }
-    st = wf_change_begin_platform(ctx, &change, store, new_id, company->slug, actor);
-    if (st == WF_OK) {
-        st = create(ctx, &change, ring, row, max_companies);
-    }
-    if ((st = wf_change_end(ctx, &change, st)) == WF_OK) {
-        *id = apr_pstrdup(ctx->pool, new_id);
-    }
-    return st;
-}
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
@@ -214,15 +88,16 @@ static void forget_callers(wf_change_t *change, const wf_json_t *old_doc, const 
     }
 }
 
-wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members)
+/* `current`: what object members are merged into; NULL: they replace. */
+static wf_status_t save(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members,
+                        const wf_json_t *old_doc, const wf_json_t *current)
 {
     wf_pg_param_t params[] = {change->company_id, NULL, change->actor->actor};
-    wf_json_t *old_doc, *new_doc, *row;
-    wf_status_t st;
+    wf_json_t *new_doc, *row;
+    wf_status_t st =
+        wf_fields_row(ctx, &row, wf_company_fields, WF_COMPANY_FIELDS, current, members);
 
-    if ((st = wf_change_exec_json(ctx, &old_doc, change, WF_SQL_COMPANY_ROW, params)) != WF_OK ||
-        (st = wf_change_expect(ctx, change, old_doc)) != WF_OK ||
-        (st = wf_fields_row(ctx, &row, fields, FIELDS, old_doc, members)) != WF_OK) {
+    if (st != WF_OK) {
         return st;
     }
     params[1] = wf_json_text(ctx->pool, row, NULL);
@@ -233,21 +108,152 @@ wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t
                        : st;
 }
 
-wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
-                              const wf_json_t *members, const wf_actor_t *actor)
+static wf_status_t read_row(wf_ctx_t *ctx, wf_json_t **doc, wf_change_t *change)
+{
+    const wf_pg_param_t params[] = {change->company_id};
+    wf_status_t st = wf_change_exec_json(ctx, doc, change, WF_SQL_COMPANY_ROW, params);
+
+    return st == WF_OK ? wf_change_expect(ctx, change, *doc) : st;
+}
+
+wf_status_t wf_company_apply(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members)
+{
+    wf_json_t *old_doc;
+    wf_status_t st = read_row(ctx, &old_doc, change);
+
+    return st == WF_OK ? save(ctx, change, members, old_doc, old_doc) : st;
+}
+
+static wf_status_t replace(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members)
+{
+    wf_json_t *old_doc;
+    wf_status_t st = read_row(ctx, &old_doc, change);
+
+    return st == WF_OK ? save(ctx, change, members, old_doc, NULL) : st;
+}
+
+typedef wf_status_t apply_fn(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members);
+
+static wf_status_t change_company(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                  const wf_json_t *members, apply_fn *apply,
+                                  const wf_actor_t *actor)
 {
     wf_change_t change;
     wf_status_t st;
 
-    if ((st = wf_fields_check(ctx, fields, FIELDS, members, 0)) != WF_OK) {
+    if ((st = wf_company_check_fields(ctx, members, 0)) != WF_OK) {
         return st;
     }
     st = wf_change_begin(ctx, &change, store, company_id, actor);
     if (st == WF_OK) {
-        st = wf_company_apply(ctx, &change, members);
+        st = apply(ctx, &change, members);
     }
     return wf_change_end(ctx, &change, st);
 }
+
+wf_status_t wf_company_update(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                              const wf_json_t *members, const wf_actor_t *actor)
+{
+    return change_company(ctx, store, company_id, members, wf_company_apply, actor);
+}
+
+/* ---- as the API does it ----------------------------------------------------------------- */
+
+static const char own_members[] = "name display_name email phone settings metadata";
+/* Not what a company is but how it is doing: a PUT that does not name them leaves them alone. */
+static const char state_members[] = "status suspension_reason trial_ends_at";
+
+static wf_status_t check_own(wf_ctx_t *ctx, const wf_json_t *members)
+{
+    for (wf_json_iter_t i = wf_json_iter(members); wf_json_next(&i);) {
+        size_t f;
+
+        for (f = 0; f < WF_COMPANY_FIELDS; f++) {
+            if (strcmp(wf_company_fields[f].name, i.key) == 0 &&
+                !wf_form_is_word(i.key, own_members)) {
+                return wf_fail_public(ctx, WF_EDENIED,
+                                      WFLOGNO(0631) "%s: only the platform changes it", i.key);
+            }
+        }
+    }
+    return WF_OK;
+}
+
+wf_status_t wf_company_edit(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                            const wf_json_t *members, const wf_company_edit_t *how,
+                            const wf_actor_t *actor)
+{
+    wf_json_t *all;
+    size_t f;
+    wf_status_t st = how->as_platform ? WF_OK : check_own(ctx, members);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    if (!how->replace) {
+        return wf_company_update(ctx, store, company_id, members, actor);
+    }
+    all = wf_fields_filled(ctx->pool, wf_company_fields, WF_COMPANY_FIELDS, members,
+                           wf_company_defaults(ctx->pool, members, how->default_plan));
+    for (f = 0; f < WF_COMPANY_FIELDS; f++) {
+        const char *name = wf_company_fields[f].name;
+
+        if (!wf_json_has(members, name) &&
+            (how->as_platform ? wf_form_is_word(name, state_members)
+                              : !wf_form_is_word(name, own_members))) {
+            wf_json_remove(all, name);
+        }
+    }
+    return change_company(ctx, store, company_id, all, replace, actor);
+}
+
+wf_status_t wf_settings_save(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                             wf_json_t *settings, int replaces, const wf_actor_t *actor)
+{
+    wf_json_t *members = wf_json_object_make(ctx->pool);
+
+    wf_settings_faults(ctx, "", settings);
+    if (wf_has_faults(ctx)) {
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0634) "%s", wf_faults_text(ctx));
+    }
+    wf_json_set(members, "settings", settings);
+    return change_company(ctx, store, company_id, members, replaces ? replace : wf_company_apply,
+                          actor);
+}
+
+wf_status_t wf_company_suspend(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                               const wf_json_t *members, const wf_actor_t *actor)
+{
+    static const wf_field_t reason = {"reason", WF_FIELD_TEXT, 0, 1, 500, NULL, NULL};
+    wf_json_t *change = wf_json_object_make(ctx->pool);
+    wf_status_t st = wf_fields_check(ctx, &reason, 1, members, 0);
+
+    wf_json_set_str(change, "status", WF_STATUS_SUSPENDED);
+    wf_json_set_str(change, "suspension_reason", wf_json_get_str(members, "reason", NULL));
+    return st == WF_OK ? wf_company_update(ctx, store, company_id, change, actor) : st;
+}
+
+/* ---- trials ----------------------------------------------------------------------------- */
+
+wf_status_t wf_trials_end(wf_ctx_t *ctx, int *done, const wf_store_t *store, int max,
+                          const wf_actor_t *actor)
+{
+    const wf_pg_param_t params[] = {apr_psprintf(ctx->pool, "%d", max)};
+    wf_json_t *members = wf_json_object_make(ctx->pool);
+    wf_pg_result_t *res;
+    wf_status_t st = wf_store_query_platform(ctx, &res, store, WF_SQL_TRIALS_OVER, params);
+
+    *done = 0;
+    wf_json_set_str(members, "status", WF_STATUS_SUSPENDED);
+    wf_json_set_str(members, "suspension_reason", WF_TRIAL_REASON);
+    while (st == WF_OK && *done < wf_pg_rows(res)) {
+        st = wf_company_update(ctx, store, wf_pg_cell(res, *done, 0), members, actor);
+        *done += st == WF_OK;
+    }
+    return st;
+}
+
+/* ---- removing --------------------------------------------------------------------------- */
 
 /* The slug is free at once, and its next owner's flows may have the same names: the plans go too.
  */
@@ -271,8 +277,7 @@ static wf_status_t remove_company(wf_ctx_t *ctx, wf_change_t *change)
     wf_pg_result_t *res;
     wf_status_t st;
 
-    if ((st = wf_change_exec_json(ctx, &old_doc, change, WF_SQL_COMPANY_ROW, params)) != WF_OK ||
-        (st = wf_change_expect(ctx, change, old_doc)) != WF_OK ||
+    if ((st = read_row(ctx, &old_doc, change)) != WF_OK ||
         (st = forget_all_flows(ctx, change)) != WF_OK ||
         (st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_REMOVE, params)) != WF_OK) {
         return st;

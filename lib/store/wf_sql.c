@@ -124,10 +124,10 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
         {"company_insert",
          "insert into wflows.companies as c (id, name, slug, display_name, email, phone,"
          " subscription_plan, max_whatsapp_accounts, max_flows, max_monthly_messages, settings,"
-         " status, activation_date, created_by, updated_by)"
+         " metadata, status, trial_ends_at, activation_date, created_by, updated_by)"
          " select $1::uuid, n.name, n.slug, n.display_name, n.email, n.phone,"
          " n.subscription_plan, n.max_whatsapp_accounts, n.max_flows, n.max_monthly_messages,"
-         " n.settings, n.status, case when n.status = 'active' then now() end, $3, $3"
+         " n.settings, n.metadata, n.status, n.trial_ends_at, case when n.status = 'active' then now() end, $3, $3"
          " from jsonb_populate_record(null::wflows.companies, $2::jsonb) n"
          " returning " COMPANY_JSON,
          3},
@@ -153,7 +153,7 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
                              " order by c.id limit $2::int) l",
                              2},
     [WF_SQL_COMPANY_FIND] = {"company_find",
-                             "select " COMPANY_JSON " from wflows.companies c"
+                             "select " COMPANY_SHOWN " from wflows.companies c"
                              " where c.deleted_at is null and (c.id = $1::uuid or c.slug = $2)"
                              " order by (c.id = $1::uuid) desc nulls last limit 1",
                              2},
@@ -161,11 +161,14 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
         {"company_update",
          "update wflows.companies c set (name, display_name, email, phone, subscription_plan,"
          " max_whatsapp_accounts, max_flows, max_monthly_messages, settings, metadata, status,"
-         " activation_date, suspension_reason)"
+         " activation_date, suspension_reason, trial_ends_at)"
          " = (select n.name, n.display_name, n.email, n.phone, n.subscription_plan,"
          " n.max_whatsapp_accounts, n.max_flows, n.max_monthly_messages, n.settings, n.metadata,"
          " n.status, coalesce(n.activation_date, case when n.status = 'active' then now() end),"
-         " case when n.status = 'suspended' then n.suspension_reason end"
+         " case when n.status = 'suspended' then n.suspension_reason end,"
+         /* Whoever is made active after its trial is active, and not for the job to suspend again. */
+         " case when n.status <> 'active' or c.status = 'active' or n.trial_ends_at > now()"
+         "  then n.trial_ends_at end"
          " from jsonb_populate_record(c, $2::jsonb) n),"
          " updated_by = $3, updated_at = now()"
          " where c.id = $1::uuid and c.deleted_at is null returning " COMPANY_JSON,

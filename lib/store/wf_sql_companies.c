@@ -13,11 +13,59 @@ const wf_pg_stmt_t wf_sql_companies[] = {
                                         1},
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_NEWEST) =
         {"company_page_newest",
-         WF_SQL_PAGE_NEWEST(COMPANY_JSON, COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
+         WF_SQL_PAGE_NEWEST(COMPANY_SHOWN, COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_OLDEST) =
         {"company_page_oldest",
-         WF_SQL_PAGE_OLDEST(COMPANY_JSON, COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
+         WF_SQL_PAGE_OLDEST(COMPANY_SHOWN, COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_SLUG) =
         {"company_page_slug",
-         WF_SQL_PAGE_TEXT(COMPANY_JSON, COMPANIES, FILTERED, "c.slug", "c.id"), 6},
+         WF_SQL_PAGE_TEXT(COMPANY_SHOWN, COMPANIES, FILTERED, "c.slug", "c.id"), 6},
+    /* Who has this address in any company: a person is one, whatever companies they are in. */
+    WF_SQL_AT(WF_SQL_COMPANY_OWNER_FIND) =
+        {"company_owner_find",
+         "select u.id, u.password_hash from wflows.users u"
+         " where lower(u.email) = lower($1) and u.deleted_at is null"
+         " order by u.created_at, u.company_id limit 1",
+         1},
+    WF_SQL_AT(WF_SQL_COMPANY_OWNER_INSERT) =
+        {"company_owner_insert",
+         "insert into wflows.users as u (company_id, id, email, name, password_hash, role, status,"
+         " created_by, updated_by) values ($1::uuid, $2::uuid, $3, $4, $5, 'admin',"
+         " case when $5::text is null then 'invited' else 'active' end, $6, $6)"
+         " returning json_build_object('id', u.id, 'email', u.email, 'name', u.name,"
+         " 'role', u.role, 'status', u.status)",
+         6},
+    WF_SQL_AT(WF_SQL_TRIALS_OVER) =
+        {"trials_over",
+         "select c.id from wflows.companies c where c.trial_ends_at <= now()"
+         " and c.status = 'active' and c.deleted_at is null order by c.trial_ends_at limit $1::int",
+         1},
+    WF_SQL_AT(WF_SQL_PLAN_LIST) = {"plan_list",
+                                   "select json_build_object('data', coalesce(json_agg(" PLAN_JSON
+                                   " order by p.name), '[]'), 'next_cursor', null)"
+                                   " from wflows.plans p",
+                                   0},
+    WF_SQL_AT(WF_SQL_PLAN_ROW) = {"plan_row",
+                                  "select " PLAN_JSON " from wflows.plans p where p.name = $1", 1},
+    WF_SQL_AT(WF_SQL_PLAN_SAVE) =
+        {"plan_save",
+         "insert into wflows.plans as p (name, max_whatsapp_accounts, max_flows,"
+         " max_monthly_messages, max_users, retention_days)"
+         " select $1, n.max_whatsapp_accounts, n.max_flows, n.max_monthly_messages, n.max_users,"
+         " n.retention_days from jsonb_populate_record(null::wflows.plans, $2::jsonb) n"
+         " on conflict (name) do update set"
+         " max_whatsapp_accounts = excluded.max_whatsapp_accounts, max_flows = excluded.max_flows,"
+         " max_monthly_messages = excluded.max_monthly_messages, max_users = excluded.max_users,"
+         " retention_days = excluded.retention_days, updated_at = now()"
+         " returning " PLAN_JSON,
+         2},
+    /* The limits of its companies are cached with each of them: one cache row of the outbox for each. */
+    WF_SQL_AT(WF_SQL_PLAN_FORGET) =
+        {"plan_forget",
+         "insert into wflows.outbox (company_id, id, consumer, event_type, payload, idempotency_key)"
+         " select c.id, k.id, 'cache', 'cache.forget',"
+         " json_build_object('slug', c.slug, 'contexts', true, 'flows', '[]'::json), k.id::text"
+         " from wflows.companies c cross join lateral (select gen_random_uuid() as id, c.id as of) k"
+         " where c.subscription_plan = $1 and c.deleted_at is null",
+         1},
 };

@@ -6,17 +6,36 @@
 
 /* The records as the API shows them: sealed columns only as has_…. Macros, so that a list, a
  * look-up and an audit row never show different members. */
-#define COMPANY_JSON                                                               \
-    "json_build_object('id', c.id, 'slug', c.slug, 'name', c.name,"                \
+#define COMPANY_MEMBERS                                                            \
+    "'id', c.id, 'slug', c.slug, 'name', c.name,"                                  \
     " 'display_name', c.display_name, 'email', c.email, 'phone', c.phone,"         \
     " 'subscription_plan', c.subscription_plan, 'status', c.status,"               \
     " 'max_whatsapp_accounts', c.max_whatsapp_accounts, 'max_flows', c.max_flows," \
     " 'max_monthly_messages', c.max_monthly_messages, 'settings', c.settings,"     \
     " 'metadata', c.metadata, 'suspension_reason', c.suspension_reason,"           \
+    " 'trial_ends_at', wflows.time_text(c.trial_ends_at),"                         \
     " 'activation_date', wflows.time_text(c.activation_date),"                     \
     " 'created_by', c.created_by, 'updated_by', c.updated_by,"                     \
     " 'created_at', wflows.time_text(c.created_at),"                               \
-    " 'updated_at', wflows.time_text(c.updated_at))"
+    " 'updated_at', wflows.time_text(c.updated_at)"
+#define COMPANY_JSON "json_build_object(" COMPANY_MEMBERS ")"
+/* With what is counted of it: for those who look, not for audit rows. */
+#define COMPANY_SHOWN                                                              \
+    "json_build_object(" COMPANY_MEMBERS ", 'current_monthly_messages', "          \
+    MONTH_COUNT("c.id", "flow_exchange") ")"
+/* Of this month, in UTC; what a child has counted is added every few seconds. */
+#define MONTH_COUNT(company, metric)                                               \
+    "coalesce((select u.n from wflows.usage_counters u where u.company_id = "      \
+    company " and u.month = to_char(now() at time zone 'UTC', 'YYYY-MM')"          \
+    " and u.metric = '" metric "'), 0)"
+
+#define PLAN_JSON                                                                  \
+    "json_build_object('name', p.name,"                                            \
+    " 'max_whatsapp_accounts', p.max_whatsapp_accounts, 'max_flows', p.max_flows," \
+    " 'max_monthly_messages', p.max_monthly_messages, 'max_users', p.max_users,"   \
+    " 'retention_days', p.retention_days,"                                         \
+    " 'created_at', wflows.time_text(p.created_at),"                               \
+    " 'updated_at', wflows.time_text(p.updated_at))"
 
 /* What was counted and is not yet added to the account's own row. */
 #define PENDING(column)                                                 \

@@ -1,5 +1,7 @@
 #include "wf_test_store.h"
 
+#include "store/wf_manage_store.h"
+
 /* ---- companies -------------------------------------------------------------------------- */
 
 START_TEST(a_company_is_made_with_its_data_key_audit_row_and_finished_outbox_row)
@@ -70,10 +72,10 @@ START_TEST(every_bad_value_of_a_company_is_named_at_once)
     FAILS(wf_company_create(test_ctx, &id, &store, ring, &c, 0, &operator_root), WF_EINVALID,
           "slug: 1 or 3 to 63 of a-z, 0-9 and '-', not at an end, expected; "
           "name: text of 1 to 200 characters expected; "
-          "display_name: text of 1 to 200 characters expected; "
           "email: an e-mail address expected; phone: a telephone number expected; "
           "status: one of active inactive suspended pending expected; "
-          "max_flows: a whole number from 0 to 1000000000 expected");
+          "max_flows: a whole number from 0 to 1000000000 expected; "
+          "display_name: text of 1 to 200 characters expected");
     c = (wf_company_new_t){.slug = "plan-less", .name = "x", .plan = "platinum"};
     FAILS(wf_company_create(test_ctx, &id, &store, ring, &c, 0, &operator_root), WF_EINVALID,
           "subscription_plan: not known");
@@ -131,16 +133,20 @@ START_TEST(updating_a_company_changes_what_is_given_and_merges_its_settings)
 
     OK(wf_company_update(test_ctx, &store, id,
                          json("{\"name\": \"New\", \"email\": \"a@b.example\","
-                              " \"settings\": {\"a\": {\"x\": 1, \"y\": 2}, \"b\": [1]}}"),
+                              " \"settings\": {\"rate_limit\": {\"max_requests\": 1,"
+                              " \"window_ms\": 2000}, \"shared_flow_tokens\": [\"t\"]}}"),
                          &operator_root));
     OK(wf_company_update(test_ctx, &store, id,
-                         json("{\"email\": null, \"settings\": {\"a\": {\"y\": null, \"z\": 3}}}"),
+                         json("{\"email\": null, \"settings\": {\"session_ttl\": 60,"
+                              " \"rate_limit\": {\"window_ms\": null}}}"),
                          &operator_root));
     OK(wf_company_find(test_ctx, &doc, &store, "changing"));
     ck_assert_str_eq(wf_json_get_str(doc, "name", ""), "New");
     ck_assert_int_eq(wf_json_type(wf_json_get(doc, "email")), WF_JSON_NULL);
     settings = wf_json_get(doc, "settings");
-    ck_assert(wf_json_equal(settings, json("{\"a\": {\"x\": 1, \"z\": 3}, \"b\": [1]}")));
+    ck_assert(wf_json_equal(settings, json("{\"rate_limit\": {\"max_requests\": 1},"
+                                          " \"shared_flow_tokens\": [\"t\"],"
+                                          " \"session_ttl\": 60}")));
     audit = last_audit(id);
     ck_assert_ptr_nonnull(strstr(audit, "company.updated|"));
     ck_assert_ptr_nonnull(strstr(audit, "\"email\":\"a@b.example\""));
@@ -183,19 +189,88 @@ START_TEST(members_a_company_does_not_have_or_may_not_change_are_refused)
 }
 END_TEST
 
-START_TEST(settings_cannot_grow_past_their_limit_by_merging)
+START_TEST(metadata_cannot_grow_past_their_limit_by_merging)
 {
     const char *id = new_company("growing");
     char *big = apr_pcalloc(test_pool, 40001);
 
     memset(big, 'x', 40000);
     OK(wf_company_update(test_ctx, &store, id,
-                         json(apr_psprintf(test_pool, "{\"settings\": {\"a\": \"%s\"}}", big)),
+                         json(apr_psprintf(test_pool, "{\"metadata\": {\"a\": \"%s\"}}", big)),
                          &operator_root));
     FAILS(wf_company_update(test_ctx, &store, id,
-                            json(apr_psprintf(test_pool, "{\"settings\": {\"b\": \"%s\"}}", big)),
+                            json(apr_psprintf(test_pool, "{\"metadata\": {\"b\": \"%s\"}}", big)),
                             &operator_root),
-          WF_EINVALID, "settings: together with what is there, over 65536 bytes");
+          WF_EINVALID, "metadata: together with what is there, over 65536 bytes");
+}
+END_TEST
+
+START_TEST(settings_are_known_by_name_and_type)
+{
+    const char *id = new_company("settled");
+
+    FAILS(wf_company_update(test_ctx, &store, id,
+                            json("{\"settings\": {\"tint\": 1, \"session_ttl\": \"long\","
+                                 " \"rate_limit\": {\"window_ms\": 999}}}"),
+                            &operator_root),
+          WF_EINVALID,
+          "settings/tint: not known; settings/session_ttl: a whole number from 60 to 2592000 expected; "
+          "settings/rate_limit/window_ms: a whole number from 1000 to 86400000 expected");
+}
+END_TEST
+
+/* ---- sign-up ---------------------------------------------------------------------------- */
+
+static wf_status_t sign_up(wf_json_t **doc, const char *members)
+{
+    return wf_company_sign_up(test_ctx, doc, &store, ring, json(members), 0, "pro", &operator_root);
+}
+
+START_TEST(a_company_signs_up_with_its_owner_or_not_at_all)
+{
+    wf_json_t *doc;
+    const char *id;
+
+    OK(sign_up(&doc, "{\"slug\": \"signed-up\", \"name\": \"S\", \"trial_days\": 3, \"owner\":"
+                     " {\"email\": \"Eva@s.example\", \"name\": \"Eva\", \"password\": \"long enough\"}}"));
+    id = wf_json_get_str(doc, "id", "");
+    ck_assert_str_eq(wf_json_get_str(doc, "subscription_plan", ""), "pro");
+    ck_assert_ptr_nonnull(wf_json_get_str(doc, "trial_ends_at", NULL));
+    ck_assert_str_eq(ask("select role || ' ' || status || ' ' || left(password_hash, 10)"
+                         " from wflows.users where company_id = '%s'", id),
+                     "admin active $argon2id$");
+    FAILS(sign_up(&doc, "{\"slug\": \"signed-two\", \"name\": \"S\", \"owner\":"
+                        " {\"email\": \"eva@S.example\", \"name\": \"Eva\", \"password\": \"another one\"}}"),
+          WF_ECONFLICT, "owner/password: this person is known and has a password already");
+    ck_assert_ptr_null(doc);
+    ck_assert_str_eq(ask("select count(*) from wflows.companies where slug = 'signed-two'"), "0");
+    OK(sign_up(&doc, "{\"slug\": \"signed-two\", \"name\": \"S\", \"owner\":"
+                     " {\"email\": \"eva@S.example\", \"name\": \"Eva\"}}"));
+    ck_assert_str_eq(ask("select count(distinct (id, password_hash)) from wflows.users"), "1");
+    FAILS(sign_up(&doc, "{\"slug\": \"x\", \"trial_days\": 1.5, \"owner\": {\"name\": \"\"}}"), WF_EINVALID,
+          "trial_days: a whole number from 0 to 365 expected; "
+          "owner/name: text of 1 to 200 characters expected; owner/email: an e-mail address expected; "
+          "name: text of 1 to 200 characters expected");
+}
+END_TEST
+
+START_TEST(a_trial_that_is_over_suspends_an_active_company_once)
+{
+    static const wf_actor_t job = {.actor = "job:trials"};
+    wf_json_t *doc;
+    int done;
+
+    OK(sign_up(&doc, "{\"slug\": \"trying\", \"name\": \"T\", \"trial_ends_at\": \"2020-01-01T00:00:00Z\"}"));
+    OK(sign_up(&doc, "{\"slug\": \"trying-on\", \"name\": \"T\", \"trial_days\": 1}"));
+    OK(wf_trials_end(test_ctx, &done, &store, 10, &job));
+    ck_assert_int_eq(done, 1);
+    OK(wf_company_find(test_ctx, &doc, &store, "trying"));
+    ck_assert_str_eq(wf_json_get_str(doc, "status", ""), "suspended");
+    ck_assert_str_eq(wf_json_get_str(doc, "suspension_reason", ""), WF_TRIAL_REASON);
+    OK(wf_company_update(test_ctx, &store, wf_json_get_str(doc, "id", ""),
+                         json("{\"status\": \"active\"}"), &operator_root));
+    OK(wf_trials_end(test_ctx, &done, &store, 10, &job));
+    ck_assert_int_eq(done, 0);
 }
 END_TEST
 
@@ -318,7 +393,10 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, updating_a_company_changes_what_is_given_and_merges_its_settings);
     tcase_add_test(tc, an_update_that_changes_nothing_writes_no_audit_row);
     tcase_add_test(tc, members_a_company_does_not_have_or_may_not_change_are_refused);
-    tcase_add_test(tc, settings_cannot_grow_past_their_limit_by_merging);
+    tcase_add_test(tc, metadata_cannot_grow_past_their_limit_by_merging);
+    tcase_add_test(tc, settings_are_known_by_name_and_type);
+    tcase_add_test(tc, a_company_signs_up_with_its_owner_or_not_at_all);
+    tcase_add_test(tc, a_trial_that_is_over_suspends_an_active_company_once);
     tcase_add_test(tc, suspending_and_activating_a_company_are_actions_of_their_own);
     tcase_add_test(tc, companies_are_listed_in_pages_by_id);
     tcase_add_test(tc, rewrapping_moves_every_key_to_the_primary_and_goes_on_where_it_stopped);

@@ -1,7 +1,6 @@
 package Wflows::Api;
 
-# A caller of /api/v2: the platform, a person or program with a token of some role, an API key, or nobody. It makes its
-# JSON Web Tokens itself, on CryptX, so that what the server accepts is checked by an implementation it shares nothing with.
+# A caller of /api/v2: the platform, a person or program with a token of some role, an API key, or nobody.
 #
 #   my $api = Wflows::Api->new($stack);                        # platform_admin
 #   my $made = $api->post('/companies', { slug => 'acme', … });   # { status, headers, body, json, etag }
@@ -13,9 +12,9 @@ use warnings;
 
 use Carp qw(croak);
 use Cpanel::JSON::XS ();
-use Crypt::Mac::HMAC qw(hmac);
 use HTTP::Tiny;
-use MIME::Base64 qw(encode_base64url);
+use Wflows::Jwt qw(claims jwt);
+use Wflows::Stack;
 
 my $json = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
 
@@ -34,12 +33,10 @@ sub new {
 sub mint {
     my ($self, %o) = @_;
     my $role = $o{role} // 'platform_admin';
-    my %claims = (sub => $o{sub} // "test-$role", roles => [$role], iat => time, exp => time + 3600,
-        (defined $o{company} ? (tenant_id => $o{company}) : ()), %{ $o{claims} // {} });
-    defined $claims{$_} or delete $claims{$_} for keys %claims;
-    my %header = (alg => $o{alg} // 'HS256', typ => 'JWT', kid => $o{kid} // Wflows::Stack::JWT_KID(), %{ $o{header} // {} });
-    my $input = join('.', map { encode_base64url($json->encode($_)) } \%header, \%claims);
-    return "$input." . encode_base64url(hmac('SHA256', $o{secret} // $self->{stack}->jwt_secret, $input));
+    my $claims = claims(sub => $o{sub} // "test-$role", roles => [$role], exp => time + 3600, tenant_id => $o{company},
+        %{ $o{claims} // {} });
+    return jwt($o{alg} // 'HS256', $o{secret} // $self->{stack}->jwt_secret, $claims,
+        kid => $o{kid} // Wflows::Stack::JWT_KID(), %{ $o{header} // {} });
 }
 
 # Another caller on the same server: mint's options, or token, api_key, or nobody => 1.
