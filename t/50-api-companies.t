@@ -79,7 +79,7 @@ is($admin->get("/companies/$other")->{status}, 404, 'another company is not ther
 is(join(' ', map { $_->{slug} } @{ $admin->get('/companies')->{json}{data} }), 'acme', 'nor in its list');
 is($admin->post('/companies', { slug => 'third', name => 'T' })->{status}, 403, 'it makes no companies');
 
-is($admin->patch("/companies/$id", { name => 'Acme' })->{status}, 428, 'a change without If-Match is refused');
+is($admin->put("/companies/$id", { name => 'Acme' })->{status}, 428, 'a replacement without If-Match is refused');
 $r = $admin->patch("/companies/$id", { name => 'Acme S.A.', phone => '+55 11 4002-8922', metadata => { crm => undef, erp => [1] } }, if_match => $etag);
 is($r->{status}, 200, 'an administrator changes its own company') or diag($r->{body});
 is_deeply([@{ $r->{json} }{qw(name phone email metadata)}], ['Acme S.A.', '+55 11 4002-8922', 'ops@acme.example', { erp => [1] }], 'by merging');
@@ -128,6 +128,7 @@ is($gestor->get("/companies/$other/settings")->{status}, 404, 'nobody sees anoth
 
 $r = $platform->post("/companies/$id/suspend", { reason => 'unpaid' });
 is_deeply([$r->{status}, @{ $r->{json} }{qw(status suspension_reason)}], [200, 'suspended', 'unpaid'], 'a company is suspended, with the reason');
+is($admin->patch("/companies/$id", { name => 'X' }, if_match => '*')->{status}, 403, 'its people change nothing then');
 is($admin->get("/companies/$id")->{status}, 200, 'but they see it');
 is($admin->post("/companies/$id/activate")->{status}, 403, 'and do not activate it');
 $r = $platform->post("/companies/$id/suspend", { reason => 'x' x 501, why => 1 });

@@ -260,10 +260,6 @@ wf_status_t wf_vault_end(wf_ctx_t *ctx, wf_vault_t *vault) WF_MUST_CHECK;
 
 /* ---- passwords and API keys --------------------------------------------------------------- */
 
-/* Bytes of a person's password: what is asked for, and what is hashed at most. */
-#define WF_PASSWORD_MIN 10
-#define WF_PASSWORD_MAX 1024
-
 /* argon2id, encoded form. Takes tens of milliseconds and 19 MiB. Expected failure: WF_EINVALID
  * (over 1024 bytes). */
 wf_status_t wf_password_hash(wf_ctx_t *ctx, const char **encoded,

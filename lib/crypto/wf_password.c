@@ -10,6 +10,7 @@
 #define SALT_LEN 16
 #define HASH_LEN 32
 #define ENCODED_MAX 128
+#define PASSWORD_MAX 1024
 
 /* What an imported hash may ask for; more would let one log-in hold a thread and its memory. */
 #define MEMORY_KIB_MAX (256 * 1024)
@@ -30,9 +31,9 @@ wf_status_t wf_password_hash(wf_ctx_t *ctx, const char **encoded, const char *pa
     int rc;
 
     *encoded = NULL;
-    if (len > WF_PASSWORD_MAX) {
+    if (len > PASSWORD_MAX) {
         return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0045) "password: longer than %d bytes",
-                              WF_PASSWORD_MAX);
+                              PASSWORD_MAX);
     }
     st = wf_rand_bytes(ctx, salt, sizeof(salt));
     if (st != WF_OK) {
@@ -76,7 +77,7 @@ wf_status_t wf_password_verify(wf_ctx_t *ctx, const char *encoded, const char *p
         !cost_ok(encoded, ",t=", PASSES_MAX) || !cost_ok(encoded, ",p=", LANES_MAX)) {
         return wf_fail(ctx, WF_EDENIED, WFLOGNO(0047) "the stored hash is no argon2id hash");
     }
-    rc = len > WF_PASSWORD_MAX ? ARGON2_VERIFY_MISMATCH : argon2id_verify(encoded, password, len);
+    rc = len > PASSWORD_MAX ? ARGON2_VERIFY_MISMATCH : argon2id_verify(encoded, password, len);
     if (rc == ARGON2_MEMORY_ALLOCATION_ERROR) {
         return argon2_fail(ctx, rc);
     }

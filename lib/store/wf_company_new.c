@@ -1,6 +1,8 @@
 /* A new company: its row, its data key, its owner, in one transaction. */
 #include "store/wf_company_int.h"
 
+#include "store/wf_people_store.h"
+
 #define TRIAL_DAYS_MAX 365
 
 /* ---- what is asked for ------------------------------------------------------------------ */
@@ -97,12 +99,12 @@ static wf_status_t add_owner(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t
     const wf_pg_param_t who[] = {email};
     char new_id[WF_UUID_LEN + 1];
     const char *id = new_id;
+    wf_json_t *row = wf_json_object_make(ctx->pool), *doc;
     wf_pg_result_t *res;
-    wf_json_t *doc;
     wf_status_t st;
 
     if ((st = wf_uuid_v7(ctx, new_id)) != WF_OK ||
-        (st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_OWNER_FIND, who)) != WF_OK) {
+        (st = wf_change_exec(ctx, &res, change, WF_SQL_USER_ELSEWHERE, who)) != WF_OK) {
         return st;
     }
     if (wf_pg_rows(res) > 0) {
@@ -114,14 +116,14 @@ static wf_status_t add_owner(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t
         id = wf_pg_cell(res, 0, 0);
         password_hash = wf_pg_cell(res, 0, 1);
     }
-    const wf_pg_param_t params[] = {change->company_id,
-                                    id,
-                                    email,
-                                    wf_json_get_str(owner, "name", NULL),
-                                    password_hash,
-                                    change->actor->actor};
+    wf_json_set_str(row, "email", email);
+    wf_json_set_str(row, "name", wf_json_get_str(owner, "name", NULL));
+    wf_json_set_str(row, "role", wf_role_name(WF_ROLE_ADMIN));
+    const wf_pg_param_t params[] = {change->company_id, id, wf_json_text(ctx->pool, row, NULL),
+                                    change->actor->actor, password_hash};
 
-    st = wf_change_exec_json(ctx, &doc, change, WF_SQL_COMPANY_OWNER_INSERT, params);
+    wf_change_forget_auth(change, apr_pstrcat(ctx->pool, "user:", id, NULL));
+    st = wf_change_exec_json(ctx, &doc, change, WF_SQL_USER_INSERT, params);
     return st == WF_OK ? wf_change_audit(ctx, change, "user.created", id, NULL, doc) : st;
 }
 

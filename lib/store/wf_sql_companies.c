@@ -20,21 +20,6 @@ const wf_pg_stmt_t wf_sql_companies[] = {
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_SLUG) =
         {"company_page_slug",
          WF_SQL_PAGE_TEXT(COMPANY_SHOWN, COMPANIES, FILTERED, "c.slug", "c.id"), 6},
-    /* Who has this address in any company: a person is one, whatever companies they are in. */
-    WF_SQL_AT(WF_SQL_COMPANY_OWNER_FIND) =
-        {"company_owner_find",
-         "select u.id, u.password_hash from wflows.users u"
-         " where lower(u.email) = lower($1) and u.deleted_at is null"
-         " order by u.created_at, u.company_id limit 1",
-         1},
-    WF_SQL_AT(WF_SQL_COMPANY_OWNER_INSERT) =
-        {"company_owner_insert",
-         "insert into wflows.users as u (company_id, id, email, name, password_hash, role, status,"
-         " created_by, updated_by) values ($1::uuid, $2::uuid, $3, $4, $5, 'admin',"
-         " case when $5::text is null then 'invited' else 'active' end, $6, $6)"
-         " returning json_build_object('id', u.id, 'email', u.email, 'name', u.name,"
-         " 'role', u.role, 'status', u.status)",
-         6},
     WF_SQL_AT(WF_SQL_TRIALS_OVER) =
         {"trials_over",
          "select c.id from wflows.companies c where c.trial_ends_at <= now()"

@@ -232,7 +232,7 @@ START_TEST(a_company_signs_up_with_its_owner_or_not_at_all)
     const char *id;
 
     OK(sign_up(&doc, "{\"slug\": \"signed-up\", \"name\": \"S\", \"trial_days\": 3, \"owner\":"
-                     " {\"email\": \"Eva@s.example\", \"name\": \"Eva\", \"password\": \"long enough\"}}"));
+                     " {\"email\": \"Eva@s.example\", \"name\": \"Eva\", \"password\": \"long enough, this\"}}"));
     id = wf_json_get_str(doc, "id", "");
     ck_assert_str_eq(wf_json_get_str(doc, "subscription_plan", ""), "pro");
     ck_assert_ptr_nonnull(wf_json_get_str(doc, "trial_ends_at", NULL));
@@ -240,7 +240,7 @@ START_TEST(a_company_signs_up_with_its_owner_or_not_at_all)
                          " from wflows.users where company_id = '%s'", id),
                      "admin active $argon2id$");
     FAILS(sign_up(&doc, "{\"slug\": \"signed-two\", \"name\": \"S\", \"owner\":"
-                        " {\"email\": \"eva@S.example\", \"name\": \"Eva\", \"password\": \"another one\"}}"),
+                        " {\"email\": \"eva@S.example\", \"name\": \"Eva\", \"password\": \"another long one\"}}"),
           WF_ECONFLICT, "owner/password: this person is known and has a password already");
     ck_assert_ptr_null(doc);
     ck_assert_str_eq(ask("select count(*) from wflows.companies where slug = 'signed-two'"), "0");
