@@ -195,17 +195,27 @@ sub phase {
 # Posts the requests of a file at full speed. What wrk measured, and the answers that post.lua kept.
 sub wrk {
     my ($self, $what, $file, %o) = @_;
-    my $threads = $self->cores > 1 ? 2 : 1;
-    my $wrk = run(timeout => $o{seconds} + 60, command => [find_tool('wrk'), '-t', $threads, '-c', $self->{connections},
-        '-d', "$o{seconds}s", '--timeout', '10s', '-s', "$self->{src}/bench/post.lua", $self->{demo}{base_url}, '--', $file, $threads]);
+    my ($r, $out) = $self->drive($what, 'post.lua', '', %o, args => [$file, $self->wrk_threads]);
+    return ($r, $out =~ /^WFBENCHSAMPLES\n(.*)\z/ms);
+}
+
+sub wrk_threads { return $_[0]->cores > 1 ? 2 : 1 }
+
+# wrk with one of our scripts, whose done() prints a line WFBENCH. The figures of that line with the rate, and all that wrk said.
+sub drive {
+    my ($self, $what, $script, $path, %o) = @_;
+    my $seconds = $o{seconds} // $self->{seconds};
+    my $wrk = run(timeout => $seconds + 60, command => [find_tool('wrk'), '-t', $self->wrk_threads, '-c', $self->{connections},
+        '-d', "${seconds}s", '--timeout', '10s', '-s', "$self->{src}/bench/$script", "$self->{demo}{base_url}$path",
+        '--', @{ $o{args} // [] }]);
     my ($figures) = $wrk->{out} =~ /^WFBENCH (.*)$/m or die "bench/run: wrk said:\n$wrk->{out}$wrk->{err}\n";
     my %r = map { split /=/ } split ' ', $figures;
     my ($bad) = $wrk->{out} =~ /^WFBENCHBAD (.*)$/m;
-    die "bench/run: $what: $r{bad} of $r{answered} answers were not 200, the first: $bad\n" if $r{bad};
+    die "bench/run: $what: $r{bad} of $r{answered} answers were not what they must be, the first: $bad\n" if $r{bad};
     die "bench/run: $what: connections failed: $figures\n" if $r{connect} || $r{read} || $r{write} || $r{timeout};
     die "bench/run: $what: nothing was answered\n" unless $r{answered};
     $r{rate} = $r{answered} / $r{seconds};
-    return (\%r, $wrk->{out} =~ /^WFBENCHSAMPLES\n(.*)\z/ms);
+    return (\%r, $wrk->{out});
 }
 
 sub _check_samples {
@@ -269,7 +279,8 @@ sub companies_are {
 
 sub clean {
     my ($self) = @_;
-    return Wflows::Companies::remove($self->companies_are) + Wflows::Companies::remove($self->companies_are, prefix => 'events');
+    return Wflows::Companies::remove($self->companies_are) + Wflows::Companies::remove($self->companies_are, prefix => 'events')
+        + Wflows::Companies::remove($self->companies_are, prefix => 'api');
 }
 
 1;

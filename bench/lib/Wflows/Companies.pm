@@ -100,7 +100,7 @@ sub remove {
     $dbh->do("UPDATE wflows.flows SET active_version = NULL WHERE company_id $mine");
     $dbh->do("DELETE FROM wflows.$_ WHERE company_id $mine")
         for qw(outbox_attempts outbox webhook_events counts_pending flow_messages flow_sessions flow_responses usage_counters
-            flow_versions flows whatsapp_accounts data_keys);
+            flow_versions flows api_key_addresses api_keys whatsapp_accounts data_keys);
     my $n = $dbh->do("DELETE FROM wflows.companies WHERE slug LIKE '$o{prefix}-%'");
     $dbh->commit;
     unlink glob("$o{dir}/$o{prefix}-*public");
