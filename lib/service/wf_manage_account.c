@@ -86,6 +86,29 @@ wf_status_t wf_manage_key_register(wf_ctx_t *ctx, wf_json_t **out, const wf_serv
     return wf_manage_key_validate(ctx, out, service, company_id, account_id);
 }
 
+wf_status_t wf_manage_key_import(wf_ctx_t *ctx, wf_json_t **out, const wf_service_t *service,
+                                 const char *company_id, const char *account_id,
+                                 const wf_key_input_t *input, const wf_actor_t *actor)
+{
+    wf_rsa_key_t *key;
+    wf_status_t st = wf_rsa_parse(ctx, &key, input->private_key, strlen(input->private_key),
+                                  input->passphrase);
+
+    *out = NULL;
+    if (st == WF_EINVALID || st == WF_EDENIED) {
+        const char *text = ctx->err.public_text ? ctx->err.public_text : "not a private key";
+
+        wf_ctx_clear(ctx);
+        wf_fault_add(ctx, st == WF_EDENIED ? "/passphrase" : "/private_key", "%s", text);
+        return wf_fail_public(ctx, WF_EINVALID, WFLOGNO(0669) "%s", wf_faults_text(ctx));
+    }
+    if (st != WF_OK || (st = wf_account_set_key(ctx, service->store, service->ring, company_id,
+                                                account_id, key, input->overlap, actor)) != WF_OK) {
+        return st;
+    }
+    return wf_account_find(ctx, out, service->store, company_id, account_id);
+}
+
 /* ---- rotation -----------------------------------------------------------------------------------
  */
 

@@ -15,6 +15,13 @@ wf_status_t wf_manage_rotate_keys(wf_ctx_t *ctx, wf_json_t **out, const wf_servi
                                   apr_interval_time_t overlap,
                                   const wf_actor_t *actor) WF_MUST_CHECK;
 
+/* A private key that is there already, as PEM; Meta is not told (wf_manage_key_register does). WF_EINVALID with faults
+ * for "/private_key" and "/passphrase". */
+wf_status_t wf_manage_key_import(wf_ctx_t *ctx, wf_json_t **out, const wf_service_t *service,
+                                 const char *company_id, const char *account_id,
+                                 const wf_key_input_t *input,
+                                 const wf_actor_t *actor) WF_MUST_CHECK;
+
 /* The current public key to Meta, read back and compared. *out: as wf_manage_key_validate. */
 wf_status_t wf_manage_key_register(wf_ctx_t *ctx, wf_json_t **out, const wf_service_t *service,
                                    const char *company_id, const char *account_id) WF_MUST_CHECK;

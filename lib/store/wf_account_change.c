@@ -50,6 +50,18 @@ static int is_secret(size_t field)
     return wf_account_fields[field].kind == WF_FIELD_SECRET;
 }
 
+int wf_account_has_secret(const wf_json_t *members)
+{
+    size_t i;
+
+    for (i = 0; i < WF_ACCOUNT_FIELDS; i++) {
+        if (is_secret(i) && wf_json_has(members, wf_account_fields[i].name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static wf_status_t seal_changed(wf_ctx_t *ctx, wf_sealer_t *s, const wf_json_t *members,
                                 const wf_account_before_t *before, apr_interval_time_t overlap)
 {

@@ -5,6 +5,32 @@
 
 #define ROTATION_MAX apr_time_from_sec(120)
 
+/* ---- what a caller sends ---------------------------------------------------------------- */
+
+#define OVERLAP_MAX_S (30 * 86400)
+#define KEY_MAX 65536
+
+/* The first is all that a rotation takes. */
+static const wf_field_t key_fields[] = {
+    {"overlap_seconds", WF_FIELD_INT, WF_FIELD_NOT_NULL, 0, OVERLAP_MAX_S, NULL, NULL},
+    {"private_key", WF_FIELD_SECRET, WF_FIELD_NEEDED, 1, KEY_MAX, NULL, NULL},
+    {"passphrase", WF_FIELD_SECRET, 0, 0, 1024, NULL, NULL},
+};
+
+wf_status_t wf_key_input_read(wf_ctx_t *ctx, wf_key_input_t *out, const wf_json_t *body,
+                              int importing)
+{
+    wf_status_t st = wf_fields_check(ctx, key_fields, importing ? 3 : 1, body, 1);
+
+    memset(out, 0, sizeof(*out));
+    out->overlap = wf_json_has(body, "overlap_seconds")
+                       ? apr_time_from_sec(wf_json_get_int(body, "overlap_seconds", 0))
+                       : -1;
+    out->private_key = wf_json_get_str(body, "private_key", NULL);
+    out->passphrase = wf_json_get_str(body, "passphrase", NULL);
+    return st;
+}
+
 /* ---- a key that is there at once --------------------------------------------------------- */
 
 static wf_status_t seal_pair(wf_ctx_t *ctx, wf_sealer_t *s, const char *column,

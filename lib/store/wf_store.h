@@ -195,6 +195,18 @@ wf_status_t wf_account_set_verification(wf_ctx_t *ctx, const wf_store_t *store,
                                         const char *company_id, const char *account_id,
                                         const char *status, const wf_actor_t *actor) WF_MUST_CHECK;
 
+/* A key and how long the one before goes on, as a caller of the API sends them; what they are called is checked, not
+ * the key. */
+typedef struct {
+    apr_interval_time_t overlap; /* -1: not said */
+    const char *private_key;     /* PEM; NULL where it is not for importing */
+    const char *passphrase;      /* NULL: none */
+} wf_key_input_t;
+wf_status_t wf_key_input_read(wf_ctx_t *ctx, wf_key_input_t *out, const wf_json_t *body,
+                              int importing) WF_MUST_CHECK;
+/* 1 if the members hold a secret of an account, to be set or taken away. */
+int wf_account_has_secret(const wf_json_t *members);
+
 /* A key rotation: begun, so that the next key decrypts too; then Meta is told, with no transaction open; then
  * ended. One at a time: a second one, and one that was overtaken, fail with WF_ECONFLICT. */
 typedef struct {
