@@ -24,6 +24,7 @@ my $dbh = $stack->dbh;
 my $acme = Wflows::Tenant->add($stack, slug => 'acme', accounts => []);
 my $other = Wflows::Tenant->add($stack, slug => 'other');
 my $platform = Wflows::Api->new($stack);
+my $serial = 0;
 my %as = map { $_ => $platform->as(role => $_, company => $acme->{id}) } qw(admin gestor operador leitura);
 my $path = "/companies/$acme->{id}/whatsapp-accounts";
 my $other_path = "/companies/$other->{id}/whatsapp-accounts";
@@ -191,6 +192,23 @@ is(status_is($as{admin}->post("$path/$main->{id}/register-key"), 200, 'registere
 $stack->ctl('flow', 'add', 'plain', '--company', 'acme', '--flow-json', $acme->file('plain.json', linear_flow(['FIRST', 'SECOND'])));
 $acme->{accounts}{main} = { id => $main->{id}, app_secret => 'the-app-secret-2', public_key => $graph->number('71000000001')->{public_key} };
 answers($acme->client(flow => 'plain', token => 'tok-1')->init, 'FIRST', 'the endpoint answers with the key that Meta has');
+
+# ---- keys of some accounts only ------------------------------------------------------------------------------------
+
+sub make_key {
+    my ($scopes, @accounts) = @_;
+    my $made = $as{admin}->must('POST', "/companies/$acme->{id}/api-keys", { name => "k@{[++$serial]}", scopes => $scopes, whatsapp_account_ids => \@accounts });
+    return $platform->as_key($made->{key});
+}
+my $key = make_key(['read:accounts', 'write:accounts'], $second->{id});
+is_deeply([map { $_->{id} } @{ status_is($key->get($path), 200, 'a key of one account lists')->{data} }], [$second->{id}], 'that one');
+status_is($key->get("$path/$second->{id}"), 200, 'reads it');
+status_is($key->patch("$path/$second->{id}", { display_name => 'By key' }), 200, 'changes it');
+refused_with($key->get("$path/$main->{id}"), 404, 'not_found', 'and does not see the others');
+refused_with($key->post("$path/$main->{id}/$_"), 404, 'not_found', "nor $_ them") for qw(rotate-keys verify test-connection set-default register-key);
+refused_with($key->delete("$path/$main->{id}"), 404, 'not_found', 'nor removes them');
+refused_with($key->post($path, { name => 'New', phone_number_id => '71000000008' }), 403, 'key_of_accounts', 'nor makes new ones');
+refused_with(make_key(['read:flows'])->get($path), 403, 'forbidden', 'a key without the scope sees none');
 
 is_deeply([$graph->complaints], [], 'Meta has nothing to complain of');
 my $audit = join("\n", map { $_->[0] } @{ $dbh->selectall_arrayref('select row_to_json(l)::text from wflows.audit_logs l') });
