@@ -4,6 +4,7 @@
 
 #include "httpd/wfm.h"
 #include "store/wf_list.h"
+#include "store/wf_once_store.h"
 #include "tenant/wf_route.h"
 
 #include <http_protocol.h>
@@ -103,6 +104,14 @@ wf_status_t wfa_input_read(wfa_call_t *call, wfm_problem_t *problem, int *http) 
 /* 1 if the Accept header takes `type` ("application/json"), or there is none. */
 int wfa_accepts(const request_rec *r, const char *type);
 
+/* Before the handler: *once NULL where the request carries no key that counts. HTTP_CONTINUE, or what the handler is to
+ * return: the reply is sent (wfa_once.c). */
+int wfa_once_begin(wf_once_t **once, wfa_call_t *call);
+/* After it; `reply` with status and text, NULL where there is nothing to remember. */
+void wfa_once_end(wfa_call_t *call, const wf_once_t *once, const wfa_reply_t *reply);
+
+/* Text and status of a reply, from what the handler has set (wfa_reply.c). */
+void wfa_reply_finish(wfa_call_t *call, wfa_reply_t *reply);
 /* Sends what a handler answered, with what the request's headers ask for: If-None-Match, Prefer (wfa_reply.c). */
 int wfa_reply_send(wfa_call_t *call, wfa_reply_t *reply);
 

@@ -10,7 +10,7 @@ APLOG_USE_MODULE(wflows_admin);
     "X-Request-Id, X-Tenant, traceparent"
 #define REPLY_HEADERS                                                                              \
     "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Preference-Applied, " \
-    "Content-Disposition"
+    "Content-Disposition, Idempotent-Replayed"
 
 /* What Access-Control-Allow-Origin says to this caller; NULL: nothing. */
 static const char *allowed_origin(const request_rec *r)

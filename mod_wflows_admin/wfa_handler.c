@@ -21,14 +21,20 @@ static int refuse_plainly(const wfa_call_t *call, wfm_problem_t problem)
 }
 
 /* With what the library said, as far as a caller may know it. */
-static int refuse_with_words(const wfa_call_t *call, wfm_problem_t problem)
+static wfm_refusal_t refusal_in_words(const wfa_call_t *call, wfm_problem_t problem)
 {
     const wf_err_t *err = &call->ctx->err;
-    wfm_refusal_t refusal = {.problem = problem,
-                             .request_id = call->ctx->request_id,
-                             .code = err->code,
-                             .detail = err->public_text,
-                             .faults = err->faults};
+
+    return (wfm_refusal_t){.problem = problem,
+                           .request_id = call->ctx->request_id,
+                           .code = err->code,
+                           .detail = err->public_text,
+                           .faults = err->faults};
+}
+
+static int refuse_with_words(const wfa_call_t *call, wfm_problem_t problem)
+{
+    wfm_refusal_t refusal = refusal_in_words(call, problem);
 
     return refuse(call->r, &refusal);
 }
@@ -218,15 +224,46 @@ static int take_input(wfa_call_t *call)
 /* ---- the call
  * ------------------------------------------------------------------------------------------------- */
 
+/* What is answered is remembered before it is sent. */
+static int finish(wfa_call_t *call, const wf_once_t *once, wfa_reply_t *reply)
+{
+    wfa_reply_finish(call, reply);
+    if (once) {
+        wfa_once_end(call, once, reply);
+    }
+    return wfa_reply_send(call, reply);
+}
+
+static int fail(wfa_call_t *call, const wf_once_t *once, wf_status_t st)
+{
+    wfm_refusal_t refusal = refusal_in_words(call, problem_of(st));
+    wfa_reply_t reply = {0};
+
+    if (once) {
+        reply.text = wfm_problem_text(call->r, &reply.len, &reply.http, &refusal);
+        wfa_once_end(call, once, &reply);
+    }
+    return refuse(call->r, &refusal);
+}
+
 static int run(wfa_call_t *call, wf_api_route_id_t id)
 {
     wfa_reply_t reply = {0};
-    wf_status_t st = wfa_route_handler(id)(call, &reply);
+    wf_once_t *once;
+    wf_status_t st;
+    int rc = wfa_once_begin(&once, call);
 
+    if (rc != HTTP_CONTINUE) {
+        return rc;
+    }
+    st = wfa_route_handler(id)(call, &reply);
     if (reply.sent) {
+        if (once) {
+            wfa_once_end(call, once, NULL);
+        }
         return OK;
     }
-    return st == WF_OK ? wfa_reply_send(call, &reply) : refuse_with_words(call, problem_of(st));
+    return st == WF_OK ? finish(call, once, &reply) : fail(call, once, st);
 }
 
 static int dispatch(wfa_call_t *call, const wf_api_match_t *match, wf_api_route_id_t id)

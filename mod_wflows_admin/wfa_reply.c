@@ -53,17 +53,22 @@ static int apply_preference(request_rec *r, wfa_reply_t *reply)
     return 1;
 }
 
+void wfa_reply_finish(wfa_call_t *call, wfa_reply_t *reply)
+{
+    if (!reply->text && reply->doc) {
+        reply->text = wf_json_text(call->r->pool, reply->doc, &reply->len);
+    }
+    if (reply->http == 0) {
+        reply->http = reply->text ? HTTP_OK : HTTP_NO_CONTENT;
+    }
+}
+
 int wfa_reply_send(wfa_call_t *call, wfa_reply_t *reply)
 {
     request_rec *r = call->r;
     int rc;
 
-    if (!reply->text && reply->doc) {
-        reply->text = wf_json_text(r->pool, reply->doc, &reply->len);
-    }
-    if (reply->http == 0) {
-        reply->http = reply->text ? HTTP_OK : HTTP_NO_CONTENT;
-    }
+    wfa_reply_finish(call, reply);
     if (reply->location) {
         apr_table_setn(r->err_headers_out, "Location",
                        apr_pstrcat(r->pool, WF_API_PREFIX, reply->location, NULL));

@@ -73,7 +73,9 @@ create table wflows.idempotency_keys (
     status text not null default 'in_flight',
     response_status int,
     response_headers json,
-    response_body text,
+    response_body text, -- sealed, but for what is of no company
+    claim uuid not null, -- of the request that works on it
+    lease_until timestamptz not null, -- in flight and over: whoever had it is gone
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     primary key (company_id, subject, key),

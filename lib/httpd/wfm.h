@@ -79,6 +79,10 @@ typedef struct {
     const wf_admission_t *limit; /* LIMITED, QUOTA: Retry-After and the RateLimit headers */
 } wfm_refusal_t;
 
+#define WFM_PROBLEM_TYPE "application/problem+json"
+/* What wfm_problem_reply sends, in r->pool; *http: its status. */
+const char *wfm_problem_text(request_rec *r, size_t *len, int *http,
+                             const wfm_refusal_t *refusal);
 /* Sends application/problem+json. In a handler: return what it returns (OK). */
 int wfm_problem_reply(request_rec *r, const wfm_refusal_t *refusal);
 /* The same from a hook before the handler phase, whose return value ends the request there (DONE).

@@ -201,11 +201,12 @@ static wf_json_t *fault_list(apr_pool_t *pool, const apr_array_header_t *faults)
     return out;
 }
 
-static const char *problem_body(request_rec *r, size_t *len, const wfm_refusal_t *refusal)
+const char *wfm_problem_text(request_rec *r, size_t *len, int *http, const wfm_refusal_t *refusal)
 {
     const problem_row_t *row = &problems[refusal->problem];
     wf_json_t *body = wf_json_object_make(r->pool);
 
+    *http = row->http;
     wf_json_set_str(body, "type", "about:blank");
     wf_json_set_str(body, "title", status_line(row->http) + 4);
     wf_json_set_int(body, "status", row->http);
@@ -238,9 +239,9 @@ static void leave_body(request_rec *r, int http)
 
 int wfm_problem_reply(request_rec *r, const wfm_refusal_t *refusal)
 {
-    int http = problems[refusal->problem].http;
-    const char *body;
     size_t len;
+    int http;
+    const char *body = wfm_problem_text(r, &len, &http, refusal);
 
     leave_body(r, http);
     if (refusal->limit) {
@@ -251,8 +252,7 @@ int wfm_problem_reply(request_rec *r, const wfm_refusal_t *refusal)
     if (refusal->allow) {
         apr_table_setn(r->err_headers_out, "Allow", refusal->allow);
     }
-    body = problem_body(r, &len, refusal);
-    return wfm_text_reply(r, http, "application/problem+json", body, len);
+    return wfm_text_reply(r, http, WFM_PROBLEM_TYPE, body, len);
 }
 
 int wfm_problem_refuse(request_rec *r, const wfm_refusal_t *refusal)

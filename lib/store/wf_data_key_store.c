@@ -41,6 +41,21 @@ wf_status_t wf_data_key_load(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t
     return st == WF_OK ? wf_data_key_of_row(ctx, out, ring, res) : st;
 }
 
+wf_status_t wf_data_key_load_sealed(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t *store,
+                                    const wf_keyring_t *ring, const char *company_id,
+                                    const char *sealed)
+{
+    const char *id = strchr(sealed, ':');
+    const wf_pg_param_t params[] = {
+        company_id, id ? wf_store_uuid(apr_pstrndup(ctx->pool, id + 1, WF_UUID_LEN)) : NULL};
+    wf_pg_result_t *res;
+    wf_status_t st;
+
+    memset(out, 0, sizeof(*out));
+    st = wf_store_query(ctx, &res, store, company_id, WF_SQL_DATA_KEY_BY_ID, params);
+    return st == WF_OK ? wf_data_key_of_row(ctx, out, ring, res) : st;
+}
+
 /* ---- all of them ------------------------------------------------------------------------ */
 
 typedef struct {

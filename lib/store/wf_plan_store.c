@@ -29,11 +29,14 @@ wf_status_t wf_plan_list(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store
 wf_status_t wf_plan_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store, const char *name)
 {
     const wf_pg_param_t params[] = {name};
-    wf_pg_result_t *res;
-    wf_status_t st = wf_store_query_platform(ctx, &res, store, WF_SQL_PLAN_ROW, params);
+    wf_pg_result_t *res = NULL;
+    wf_status_t st = WF_OK;
 
     *out = NULL;
-    if (st == WF_OK && wf_pg_rows(res) == 0) {
+    if (is_name(name)) {
+        st = wf_store_query_platform(ctx, &res, store, WF_SQL_PLAN_ROW, params);
+    }
+    if (st == WF_OK && (!res || wf_pg_rows(res) == 0)) {
         return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0632) "no such plan");
     }
     return st == WF_OK ? wf_store_json(ctx, out, res, 0, 0) : st;

@@ -524,6 +524,7 @@ static const wf_pg_stmt_t *const areas[(WF_SQL_AREA_END >> 8) + 1] = {
     [WF_SQL_AREA_AUDIT >> 8] = wf_sql_audit,
     [WF_SQL_AREA_ACCOUNTS >> 8] = wf_sql_accounts,
     [WF_SQL_AREA_FLOWS >> 8] = wf_sql_flows,
+    [WF_SQL_AREA_SETTINGS >> 8] = wf_sql_settings,
     [WF_SQL_AREA_TRAFFIC >> 8] = wf_sql_traffic,
 };
 

@@ -205,6 +205,10 @@ typedef enum {
     WF_SQL_ERASE_COMPANY,
 
     WF_SQL_AREA_SETTINGS = 6 << 8,
+    WF_SQL_ONCE_BEGIN,
+    WF_SQL_ONCE_FIND,
+    WF_SQL_ONCE_DONE,
+    WF_SQL_ONCE_RELEASE,
 
     WF_SQL_AREA_TRAFFIC = 7 << 8,
     WF_SQL_EVENT_ONE,
@@ -227,6 +231,7 @@ const wf_pg_stmt_t *wf_sql(wf_sql_id_t id);
 #define WF_SQL_AT(id) [(id) & 0xff]
 
 extern const wf_pg_stmt_t wf_sql_companies[];
+extern const wf_pg_stmt_t wf_sql_settings[];
 extern const wf_pg_stmt_t wf_sql_people[];
 extern const wf_pg_stmt_t wf_sql_audit[];
 extern const wf_pg_stmt_t wf_sql_accounts[];

@@ -110,6 +110,10 @@ wf_status_t wf_company_remove(wf_ctx_t *ctx, const wf_store_t *store, const char
 /* The company's current data key in clear (caller wipes). */
 wf_status_t wf_data_key_load(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t *store,
                              const wf_keyring_t *ring, const char *company_id) WF_MUST_CHECK;
+/* The one that `sealed` was sealed with: it may have been retired since. */
+wf_status_t wf_data_key_load_sealed(wf_ctx_t *ctx, wf_data_key_t *out, const wf_store_t *store,
+                                    const wf_keyring_t *ring, const char *company_id,
+                                    const char *sealed) WF_MUST_CHECK;
 /* Wraps every data key that another master key wrapped with the ring's primary, in batches,
  * resumable (each row in its own small transaction); caches are invalidated. A key whose own master key
  * is not in the ring is logged, passed by, and counted in *left. */

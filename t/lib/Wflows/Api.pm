@@ -74,6 +74,7 @@ sub call {
     my $r = $self->{http}->request($method, $url, \%request);
     croak "$method $path: $r->{content}" if $r->{status} == 599;
     my $is_json = ($r->{headers}{'content-type'} // '') =~ m{^application/(?:problem\+)?json\b};
+    $r->{content} //= '';
     return { status => $r->{status}, headers => $r->{headers}, body => $r->{content},
         json => $is_json && length($r->{content}) ? $json->decode($r->{content}) : undef, etag => $r->{headers}{etag} };
 }
