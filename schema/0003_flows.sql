@@ -8,7 +8,10 @@ create table wflows.flows (
     display_name text not null,
     status text not null default 'active',
     active_version int,
-    meta_flow_id text, -- as published at Meta
+    meta_flow_id text, -- at Meta
+    meta_status text,  -- what became of it there, as far as we did it
+    meta_version int,  -- of ours, that was uploaded last
+    meta_published_at timestamptz,
     created_by text,
     updated_by text,
     created_at timestamptz not null default now(),
@@ -20,7 +23,8 @@ create table wflows.flows (
     constraint flows_name_check check (name ~ '^[A-Za-z0-9_.-]{1,64}$'),
     constraint flows_display_name_check check (char_length(display_name) between 1 and 200),
     constraint flows_status_check check (status in ('active', 'inactive')),
-    constraint flows_meta_flow_id_check check (meta_flow_id ~ '^[0-9]{5,20}$')
+    constraint flows_meta_flow_id_check check (meta_flow_id ~ '^[0-9]{5,20}$'),
+    constraint flows_meta_status_check check (meta_status in ('draft', 'published', 'deprecated'))
 );
 create unique index flows_name_key on wflows.flows (company_id, name) where deleted_at is null;
 create index flows_by_time on wflows.flows (company_id, created_at, id) where deleted_at is null;

@@ -383,6 +383,39 @@ wf_status_t wf_flow_note_tokens(wf_ctx_t *ctx, const wf_store_t *store, const ch
     return wf_change_end(ctx, &change, st);
 }
 
+static wf_status_t set_meta(wf_ctx_t *ctx, wf_change_t *change, const char *flow_id,
+                            const wf_flow_meta_t *meta)
+{
+    wf_json_t *before, *row = wf_json_object_make(ctx->pool);
+    wf_status_t st = read_before(ctx, &before, change, flow_id);
+
+    wf_json_set_str(row, "meta_flow_id", meta->id);
+    wf_json_set_str(row, "meta_status", meta->status);
+    if (meta->version > 0) {
+        wf_json_set_int(row, "meta_version", meta->version);
+    }
+    if (strcmp(meta->status, WF_META_PUBLISHED) == 0) {
+        wf_json_set_str(row, "meta_published_at", wf_time_format(ctx->pool, wf_now(ctx)));
+    }
+    return st == WF_OK
+               ? change_row(ctx, change, before, row,
+                            apr_pstrcat(ctx->pool, "flow.meta_", meta->status, NULL))
+               : st;
+}
+
+wf_status_t wf_flow_set_meta(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                             const char *flow_id, const wf_flow_meta_t *meta,
+                             const wf_actor_t *actor)
+{
+    wf_change_t change;
+    wf_status_t st = wf_change_begin(ctx, &change, store, company_id, actor);
+
+    if (st == WF_OK) {
+        st = set_meta(ctx, &change, flow_id, meta);
+    }
+    return wf_change_end(ctx, &change, st);
+}
+
 static wf_status_t remove_flow(wf_ctx_t *ctx, wf_change_t *change, const char *flow_id)
 {
     wf_json_t *before, *row = wf_json_object_make(ctx->pool);

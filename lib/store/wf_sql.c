@@ -249,8 +249,10 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
     /* Members absent from $3 stay as they are. */
     [WF_SQL_FLOW_UPDATE] =
         {"flow_update",
-         "update wflows.flows f set (account_id, display_name, status, active_version, deleted_at)"
-         " = (select n.account_id, n.display_name, n.status, n.active_version, n.deleted_at"
+         "update wflows.flows f set (account_id, display_name, status, active_version, deleted_at,"
+         " meta_flow_id, meta_status, meta_version, meta_published_at)"
+         " = (select n.account_id, n.display_name, n.status, n.active_version, n.deleted_at,"
+         " n.meta_flow_id, n.meta_status, n.meta_version, n.meta_published_at"
          " from jsonb_populate_record(f, $3::jsonb) n),"
          " updated_by = $4, updated_at = now()"
          " where f.company_id = $1::uuid and f.id = $2::uuid and f.deleted_at is null"

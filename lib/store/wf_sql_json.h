@@ -80,6 +80,8 @@
     "json_build_object('id', f.id, 'company_id', f.company_id, 'account_id', f.account_id," \
     " 'name', f.name, 'display_name', f.display_name, 'status', f.status,"                  \
     " 'active_version', f.active_version, 'meta_flow_id', f.meta_flow_id,"                  \
+    " 'meta_status', f.meta_status, 'meta_version', f.meta_version,"                        \
+    " 'meta_published_at', wflows.time_text(f.meta_published_at),"                          \
     " 'latest_version', (select max(v.version) from wflows.flow_versions v"                 \
     "  where v.company_id = f.company_id and v.flow_id = f.id),"                            \
     " 'created_by', f.created_by, 'updated_by', f.updated_by,"                              \

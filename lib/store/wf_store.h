@@ -284,6 +284,17 @@ wf_status_t wf_flow_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *store
 wf_status_t wf_flow_set_status(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                const char *flow_id, const char *status, int version,
                                const wf_actor_t *actor) WF_MUST_CHECK;
+/* What became of it at Meta; the audit row's action is "flow.meta_<status>". */
+#define WF_META_DRAFT "draft"
+#define WF_META_PUBLISHED "published"
+#define WF_META_DEPRECATED "deprecated"
+typedef struct {
+    const char *id, *status; /* NULL id: as before */
+    int version;             /* of ours, that is there now; 0: as before */
+} wf_flow_meta_t;
+wf_status_t wf_flow_set_meta(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                             const char *flow_id, const wf_flow_meta_t *meta,
+                             const wf_actor_t *actor) WF_MUST_CHECK;
 wf_status_t wf_flow_remove(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                            const char *flow_id, const wf_actor_t *actor) WF_MUST_CHECK;
 
