@@ -66,6 +66,8 @@ typedef struct {
     const char *id;              /* the last of them that is not the company; NULL */
     wf_json_t *body;             /* an object; NULL: the route takes none */
     wf_slice_t raw;              /* its text */
+    int64_t wait_s;              /* set by a handler: its WF_ELIMIT is 429, and when to come again */
+    int denied_is_401;           /* set by a handler: its WF_EDENIED is 401, as of credentials */
 } wfa_call_t;
 
 /* What a handler answers. Nothing set: 204. */

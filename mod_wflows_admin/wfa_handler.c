@@ -97,6 +97,9 @@ static int identify(wfa_call_t *call)
     const wfm_identity_t *identity = wfa_identity(call->r);
     wfm_refusal_t refusal = {.problem = WFM_UNAUTHORIZED, .request_id = call->ctx->request_id};
 
+    if (identity->verdict != WFM_IDENTITY_OK && (call->route->flags & WF_API_PUBLIC)) {
+        return HTTP_CONTINUE; /* an old token does not keep its bearer from getting a new one */
+    }
     call->who = identity->who;
     if (call->who) {
         call->actor.actor = call->who->subject;
@@ -106,9 +109,6 @@ static int identify(wfa_call_t *call)
     case WFM_IDENTITY_OK:
         return HTTP_CONTINUE;
     case WFM_IDENTITY_NONE:
-        if (call->route->flags & WF_API_PUBLIC) {
-            return HTTP_CONTINUE;
-        }
         refusal.detail = "Say who you are: Authorization: Bearer, or X-API-Key.";
         break;
     case WFM_IDENTITY_BAD:
@@ -156,7 +156,8 @@ static int authorise(wfa_call_t *call)
     if (!(route->flags & WF_API_SELF) && !wf_identity_may(call->who, route->role, route->scopes)) {
         return refuse_plainly(call, WFM_FORBIDDEN);
     }
-    if (call->who->company_id && !call->who->company_active && route->method != WF_GET) {
+    if (call->who->company_id && !call->who->company_active && route->method != WF_GET &&
+        !(route->flags & WF_API_SELF)) {
         return refuse_plainly(call, WFM_INACTIVE);
     }
     /* Its own company is there: the caller was found in it. */
@@ -234,11 +235,24 @@ static int finish(wfa_call_t *call, const wf_once_t *once, wfa_reply_t *reply)
     return wfa_reply_send(call, reply);
 }
 
+/* What a handler's failure is, where the call says more than its status. */
+static wfm_problem_t failure_of(const wfa_call_t *call, wf_status_t st)
+{
+    if (st == WF_ELIMIT && call->wait_s > 0) {
+        return WFM_LIMITED;
+    }
+    return st == WF_EDENIED && call->denied_is_401 ? WFM_UNAUTHORIZED : problem_of(st);
+}
+
 static int fail(wfa_call_t *call, const wf_once_t *once, wf_status_t st)
 {
-    wfm_refusal_t refusal = refusal_in_words(call, problem_of(st));
+    wfm_refusal_t refusal = refusal_in_words(call, failure_of(call, st));
+    wf_admission_t limit = {.limit_reset_s = call->wait_s};
     wfa_reply_t reply = {0};
 
+    if (refusal.problem == WFM_LIMITED) {
+        refusal.limit = &limit;
+    }
     if (once) {
         reply.text = wfm_problem_text(call->r, &reply.len, &reply.http, &refusal);
         wfa_once_end(call, once, &reply);

@@ -6,6 +6,7 @@ create table wflows.user_sessions (
     company_id uuid not null constraint user_sessions_company_id_fkey references wflows.companies (id),
     id uuid not null,
     user_id uuid not null,
+    tenant_id uuid, -- the company that its tokens name; null: the person names one with each request
     ip_address text,
     user_agent text,
     created_at timestamptz not null default now(),
@@ -62,6 +63,8 @@ create table wflows.api_key_addresses (
 call wflows.protect('wflows.api_key_addresses');
 grant select, insert, update, delete on wflows.api_key_addresses to wflows_app, wflows_platform;
 
+-- These look-ups find nothing in a transaction that has a tenant: they are for whoever does not know one yet.
+
 -- A key by its public look-up id, for whoever has yet to prove that it knows the rest. NULL: there is none.
 create function wflows.api_key_record(p_prefix text) returns json
 language sql stable security definer
@@ -74,7 +77,8 @@ begin atomic
         'rate', k.rate_limit_per_minute, 'expires_us', wflows.time_us(k.expires_at))
     from wflows.api_keys k
     join wflows.companies c on c.id = k.company_id and c.deleted_at is null
-    where k.key_prefix = p_prefix and k.status = 'active'
+    where nullif(current_setting('app.tenant_id', true), '') is null
+      and k.key_prefix = p_prefix and k.status = 'active'
       and (k.expires_at is null or k.expires_at > now())
     order by k.created_at limit 1;
 end;
@@ -96,7 +100,8 @@ begin atomic
                                  'active', c.status = 'active') order by u.created_at, c.id), '[]')
                       from wflows.users u
                       join wflows.companies c on c.id = u.company_id and c.deleted_at is null
-                      where u.id = p_user and u.status = 'active' and u.deleted_at is null));
+                      where u.id = p_user and u.status = 'active' and u.deleted_at is null))
+    where nullif(current_setting('app.tenant_id', true), '') is null;
 end;
 
 -- A company by id or slug, for a token that names one. NULL: there is none.
@@ -107,7 +112,8 @@ begin atomic
     select json_build_object('id', c.id, 'slug', c.slug, 'name', c.display_name,
                              'active', c.status = 'active')
     from wflows.companies c
-    where c.deleted_at is null
+    where nullif(current_setting('app.tenant_id', true), '') is null
+      and c.deleted_at is null
       and (c.slug = p_company
            or c.id = case when p_company ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
                           then p_company::uuid end)
@@ -120,11 +126,17 @@ create function wflows.login_record(p_email text, p_company text) returns json
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select json_build_object('id', u.id, 'company_id', u.company_id, 'slug', c.slug,
-                             'password_hash', u.password_hash)
+    select json_build_object('id', u.id, 'company_id', u.company_id, 'role', u.role,
+                             'password_hash', u.password_hash,
+                             'companies', (select count(*) from wflows.users o
+                                           join wflows.companies d on d.id = o.company_id
+                                                and d.deleted_at is null
+                                           where o.id = u.id and o.deleted_at is null
+                                             and o.status = 'active'))
     from wflows.users u
     join wflows.companies c on c.id = u.company_id and c.deleted_at is null
-    where lower(u.email) = lower(p_email) and u.deleted_at is null and u.status = 'active'
+    where nullif(current_setting('app.tenant_id', true), '') is null
+      and lower(u.email) = lower(p_email) and u.deleted_at is null and u.status = 'active'
       and u.password_hash is not null
       and (p_company is null or c.slug = p_company
            or c.id = case when p_company ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
@@ -139,7 +151,8 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select json_build_object('company_id', t.company_id, 'session_id', t.session_id)
     from wflows.refresh_tokens t
-    where t.token_hash = decode(p_hash, 'hex')
+    where nullif(current_setting('app.tenant_id', true), '') is null
+      and t.token_hash = decode(p_hash, 'hex')
     order by t.created_at limit 1;
 end;
 

@@ -82,6 +82,9 @@ my @samples = (
     users => sub { { company_id => $_[0], id => $_[0], email => 'a@b.example', name => 'U', role => 'admin' } },
     api_keys => sub { { company_id => $_[0], id => $_[0], name => 'K', key_hash => '$argon2id$x',
             key_prefix => 'abcdefgh' } },
+    api_key_addresses => sub { { company_id => $_[0], key_id => $_[0], address => '192.0.2.1' } },
+    user_sessions => sub { { company_id => $_[0], id => $_[0], user_id => $_[0], expires_at => '2030-01-01' } },
+    refresh_tokens => sub { { company_id => $_[0], session_id => $_[0], token_hash => $hash, expires_at => '2030-01-01' } },
     idempotency_keys => sub { { company_id => $_[0], subject => 's', key => 'k', request_hash => $hash,
             expires_at => '2030-01-01' } },
     integrations => sub { { company_id => $_[0], id => $_[0], kind => 'crm', name => 'I' } },
@@ -168,10 +171,10 @@ is_deeply([map { $_->[0] } grep { $_->[1]
             && ($_->[2] !~ /^wflows_(?:lookup|worker)$/ || $_->[3] !~ /^search_path=pg_catalog, pg_temp(?:;enable_seqscan=off)?$/) } @$functions], [],
     'every SECURITY DEFINER function is of wflows_lookup or wflows_worker and has its search_path pinned');
 is_deeply([sort map { $_->[0] =~ /\.(\w+)/ } grep { $_->[1] } @$functions],
-    [qw(erase_audit outbox_claim outbox_depth schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
+    [qw(api_key_record auth_company auth_user erase_audit login_record outbox_claim outbox_depth refresh_record schema_version tenant_record tenant_record_others)], 'these functions cross companies, and no other');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_lookup'}),
-    join(',', map { "$_:SELECT" } sort qw(companies data_keys plans schema_migrations whatsapp_accounts)),
+    join(',', map { "$_:SELECT" } sort qw(api_keys companies data_keys plans refresh_tokens schema_migrations user_sessions users whatsapp_accounts)),
     'wflows_lookup may read what the look-ups read, and nothing else');
 is($root->selectrow_array(q{select string_agg(distinct table_name || ':' || privilege_type, ',' order by
     table_name || ':' || privilege_type) from information_schema.table_privileges where grantee = 'wflows_worker'}),
@@ -341,6 +344,12 @@ is(value('a', q{select wflows.tenant_record('slug-b', null)}), undef, 'with a te
 like(value('a', q{select wflows.tenant_record('slug-a', null)}), qr/"slug" : "slug-a"/, 'but itself');
 is(value('a', qq{select wflows.tenant_record('slug-a', $in_b)}), undef, "nor another's account");
 is(value('a', qq{select wflows.tenant_record_others($in_b, null)}), '[]', "nor another's accounts");
+for my $look_up (q{api_key_record('abcdefgh')}, "auth_user('$company{b}', '$company{b}')", "auth_company('$company{b}')", q{auth_company('slug-b')},
+    qq{login_record('a\@b.example', 'slug-b')}, "refresh_record('" . substr($hash, 2) . "')") {
+    is(value('a', "select wflows.$look_up"), undef, "a tenant does not look up who calls: $look_up");
+}
+like(value(undef, "select wflows.auth_user('$company{b}', null)"), qr/"slug" : "slug-b"/, 'before there is a tenant they know a person');
+like(value(undef, q{select wflows.auth_company('slug-b')}), qr/"active"/, 'and a company');
 refused("session_load reads no session of another", qq{select wflows.session_load($in_b, '$token')}, qr/another company/);
 refused("flow_plan reads no plan of another", qq{select * from wflows.flow_plan($in_b, 'flow', 0)}, qr/another company/);
 my $step = q{select * from wflows.session_steps(array[%1$s, %1$s, %1$s, %1$s, 'flow', '1', '} . $token . q{', '2', 'active', 'S', '{}', '3.0', '1', null, null])};

@@ -1,5 +1,6 @@
 #include "service/wf_auth_int.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,6 +26,19 @@ wf_status_t wf_auth_state_make(wf_ctx_t *ctx, wf_auth_state_t **out, apr_pool_t 
 wf_auth_verdict_t wf_auth_verdict_of(wf_status_t status)
 {
     return status == WF_EUNAVAIL || status == WF_EINTERNAL ? WF_AUTH_UNAVAILABLE : WF_AUTH_BAD;
+}
+
+const char *wf_auth_place(apr_pool_t *pool, const char *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr in6;
+
+    if (!address || inet_pton(AF_INET6, address, &in6) != 1) {
+        return address ? address : "-";
+    }
+    memset(&in6.s6_addr[8], 0, 8);
+    return inet_ntop(AF_INET6, &in6, text, sizeof(text)) ? apr_pstrcat(pool, text, "/64", NULL)
+                                                         : address;
 }
 
 /* The token of "Bearer <token>"; NULL: another scheme, whoever it is for. */

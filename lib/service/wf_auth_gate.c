@@ -70,3 +70,28 @@ void wf_auth_gate_leave(wf_auth_gate_t *gate)
     apr_thread_cond_signal(gate->freed);
     apr_thread_mutex_unlock(gate->lock);
 }
+
+wf_status_t wf_auth_hash(wf_ctx_t *ctx, const char **hash, wf_auth_gate_t *gate,
+                         const char *password)
+{
+    wf_status_t st = wf_auth_gate_enter(ctx, gate);
+
+    *hash = NULL;
+    if (st == WF_OK) {
+        st = wf_password_hash(ctx, hash, password);
+        wf_auth_gate_leave(gate);
+    }
+    return st;
+}
+
+wf_status_t wf_auth_verify(wf_ctx_t *ctx, wf_auth_gate_t *gate, const char *hash,
+                           const char *password)
+{
+    wf_status_t st = wf_auth_gate_enter(ctx, gate);
+
+    if (st == WF_OK) {
+        st = wf_password_verify(ctx, hash, password);
+        wf_auth_gate_leave(gate);
+    }
+    return st;
+}

@@ -1,6 +1,5 @@
 #include "service/wf_auth_int.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #define LOOKUP_MIN 8
@@ -47,16 +46,14 @@ wf_status_t wf_api_key_generate(wf_ctx_t *ctx, wf_api_key_new_t *out, const wf_s
     wf_status_t st = wf_rand_bytes(ctx, random, sizeof(random));
 
     memset(out, 0, sizeof(*out));
-    if (st != WF_OK || (st = wf_auth_gate_enter(ctx, service->auth->gate)) != WF_OK) {
+    if (st != WF_OK) {
         return st;
     }
     out->lookup = wf_hex(ctx->pool, random, LOOKUP_BYTES);
     out->text = apr_pstrcat(ctx->pool, WF_API_KEY_PREFIX, out->lookup, "_",
                             wf_hex(ctx->pool, random + LOOKUP_BYTES, SECRET_BYTES), NULL);
-    st = wf_password_hash(ctx, &out->hash, out->text);
-    wf_auth_gate_leave(service->auth->gate);
     wf_wipe(random, sizeof(random));
-    return st;
+    return wf_auth_hash(ctx, &out->hash, service->auth->gate, out->text);
 }
 
 /* Hex; who reads Redis learns nothing from it and can make none. */
@@ -66,20 +63,6 @@ static const char *proof_of(apr_pool_t *pool, const wf_auth_state_t *state, cons
 
     wf_hmac_sha256(mac, state->proof_key, sizeof(state->proof_key), key, strlen(key));
     return wf_hex(pool, mac, sizeof(mac));
-}
-
-/* An IPv6 host has a whole network of addresses to call from: it counts as one. */
-static const char *place_of(apr_pool_t *pool, const char *address)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr in6;
-
-    if (!address || inet_pton(AF_INET6, address, &in6) != 1) {
-        return address ? address : "-";
-    }
-    memset(&in6.s6_addr[8], 0, 8);
-    return inet_ntop(AF_INET6, &in6, text, sizeof(text)) ? apr_pstrcat(pool, text, "/64", NULL)
-                                                         : address;
 }
 
 /* ---- the record ---------------------------------------------------------------------------------------- */
@@ -282,7 +265,7 @@ wf_auth_verdict_t wf_auth_by_key(wf_ctx_t *ctx, wf_auth_t *out, const wf_service
         return WF_AUTH_BAD;
     }
     query.proof = proof_of(ctx->pool, service->auth, key);
-    query.address = place_of(ctx->pool, c->address);
+    query.address = wf_auth_place(ctx->pool, c->address);
     if (wf_auth_key_find(ctx, &reply, service->store, &query) != WF_OK) {
         wf_ctx_clear(ctx);
         memset(&reply, 0, sizeof(reply));

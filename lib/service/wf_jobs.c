@@ -47,11 +47,18 @@ static wf_status_t expire_sessions(wf_ctx_t *ctx, int *done, int *more, wf_jobs_
     return st;
 }
 
+/* What the API remembers for a while: replies to repeated requests, log-ins. */
 static wf_status_t sweep_idempotency(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
 {
     wf_status_t st = wf_idempotency_sweep(ctx, done, jobs->service->store, BATCH);
+    int logins = 0;
 
     *more = *done == BATCH;
+    if (st == WF_OK) {
+        st = wf_logins_sweep(ctx, &logins, jobs->service->store, BATCH);
+        *more |= logins == BATCH;
+        *done += logins;
+    }
     return st;
 }
 

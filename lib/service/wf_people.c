@@ -95,18 +95,9 @@ static wf_status_t hash_password(wf_ctx_t *ctx, const char **out, const wf_servi
                                  const wf_json_t *members)
 {
     const char *password = wf_json_get_str(members, "password", NULL);
-    wf_status_t st;
 
     *out = NULL;
-    if (!password) {
-        return WF_OK;
-    }
-    if ((st = wf_auth_gate_enter(ctx, service->auth->gate)) != WF_OK) {
-        return st;
-    }
-    st = wf_password_hash(ctx, out, password);
-    wf_auth_gate_leave(service->auth->gate);
-    return st;
+    return password ? wf_auth_hash(ctx, out, service->auth->gate, password) : WF_OK;
 }
 
 wf_status_t wf_user_add(wf_ctx_t *ctx, wf_json_t **doc, const wf_service_t *service,

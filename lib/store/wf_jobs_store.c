@@ -91,6 +91,13 @@ wf_status_t wf_sessions_expire(wf_ctx_t *ctx, int *done, const wf_store_t *store
     return batch(ctx, &res, done, store, WF_SQL_SESSIONS_EXPIRE, max);
 }
 
+wf_status_t wf_logins_sweep(wf_ctx_t *ctx, int *done, const wf_store_t *store, int max)
+{
+    wf_pg_result_t *res;
+
+    return batch(ctx, &res, done, store, WF_SQL_LOGIN_SWEEP, max);
+}
+
 wf_status_t wf_idempotency_sweep(wf_ctx_t *ctx, int *done, const wf_store_t *store, int max)
 {
     wf_pg_result_t *res;

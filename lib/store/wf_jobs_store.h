@@ -23,6 +23,9 @@ wf_status_t wf_job_end(wf_ctx_t *ctx, wf_job_run_t *run, wf_status_t st, int64_t
 /* Active sessions whose time is over become expired. */
 wf_status_t wf_sessions_expire(wf_ctx_t *ctx, int *done, const wf_store_t *store,
                                int max) WF_MUST_CHECK;
+/* Log-ins that ended a week ago, with their refresh tokens. */
+wf_status_t wf_logins_sweep(wf_ctx_t *ctx, int *done, const wf_store_t *store,
+                            int max) WF_MUST_CHECK;
 wf_status_t wf_idempotency_sweep(wf_ctx_t *ctx, int *done, const wf_store_t *store,
                                  int max) WF_MUST_CHECK;
 /* Accounts that were verified more than 30 days ago. */

@@ -185,4 +185,63 @@ const wf_pg_stmt_t wf_sql_people[] = {
          " update wflows.user_sessions s set revoked_at = now(), revoked_reason = 'removed'"
          " from n where s.company_id = n.company_id and s.user_id = n.id and s.revoked_at is null",
          3},
+
+    WF_SQL_AT(WF_SQL_LOGIN_RECORD) = {"login_record", "select wflows.login_record($1, $2)", 2},
+    WF_SQL_AT(WF_SQL_LOGIN_SESSION) =
+        {"login_session",
+         "insert into wflows.user_sessions (company_id, id, user_id, tenant_id, ip_address,"
+         " user_agent, expires_at) values ($1::uuid, $2::uuid, $3::uuid, $4::uuid, $5, left($6, 500),"
+         " wflows.us_time($7::bigint))",
+         7},
+    WF_SQL_AT(WF_SQL_LOGIN_TOKEN) =
+        {"login_token",
+         "insert into wflows.refresh_tokens (company_id, session_id, token_hash, expires_at)"
+         " values ($1::uuid, $2::uuid, decode($3, 'hex'), wflows.us_time($4::bigint))",
+         4},
+    WF_SQL_AT(WF_SQL_LOGIN_SEEN) =
+        {"login_seen",
+         "update wflows.users u set last_login_at = now()"
+         " where u.company_id = $1::uuid and u.id = $2::uuid",
+         2},
+    WF_SQL_AT(WF_SQL_LOGIN_REFRESH_RECORD) =
+        {"login_refresh_record", "select wflows.refresh_record($1)", 1},
+    /* Uses a token up, in one statement so that two at once cannot both succeed. The row tells how it was. */
+    WF_SQL_AT(WF_SQL_LOGIN_REFRESH) =
+        {"login_refresh",
+         "with before as (select t.used_at is not null as used, t.expires_at <= now() as late,"
+         " s.user_id, s.tenant_id, s.revoked_at is not null or s.expires_at <= now() as ended,"
+         " (select u.role from wflows.users u where u.company_id = s.company_id"
+         " and u.id = s.user_id and u.deleted_at is null and u.status = 'active') as role"
+         " from wflows.refresh_tokens t join wflows.user_sessions s"
+         " on s.company_id = t.company_id and s.id = t.session_id"
+         " where t.company_id = $1::uuid and t.token_hash = decode($2, 'hex') for update of t, s),"
+         " used as (update wflows.refresh_tokens t set used_at = now() from before b"
+         " where t.company_id = $1::uuid and t.token_hash = decode($2, 'hex') and not b.used)"
+         " select b.used::int, (b.late or b.ended or b.role is null)::int, b.user_id, b.tenant_id,"
+         " b.role"
+         " from before b",
+         2},
+    WF_SQL_AT(WF_SQL_LOGIN_EXTEND) =
+        {"login_extend",
+         "update wflows.user_sessions s set expires_at = wflows.us_time($3::bigint)"
+         " where s.company_id = $1::uuid and s.id = $2::uuid",
+         3},
+    /* One session, or all of the person's ($1 NULL): as wflows_platform, of whatever company. */
+    WF_SQL_AT(WF_SQL_LOGIN_REVOKE) =
+        {"login_revoke",
+         "update wflows.user_sessions s set revoked_at = now(), revoked_reason = $3"
+         " where s.user_id = $2::uuid and s.revoked_at is null"
+         " and ($1::uuid is null or s.id = $1::uuid)",
+         3},
+    WF_SQL_AT(WF_SQL_LOGIN_HASH) =
+        {"login_hash",
+         "select u.password_hash, u.email from wflows.users u where u.company_id = $1::uuid"
+         " and u.id = $2::uuid and u.deleted_at is null and u.password_hash is not null",
+         2},
+    WF_SQL_AT(WF_SQL_LOGIN_SWEEP) =
+        {"login_sweep",
+         "delete from wflows.user_sessions s where s.ctid = any (array("
+         "select e.ctid from wflows.user_sessions e where e.expires_at < now() - interval '7 days'"
+         " order by e.expires_at limit $1::int for update skip locked))",
+         1},
 };
