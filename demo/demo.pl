@@ -227,14 +227,35 @@ sub make_tenant {
         write_file($mark, $digest);
         $is{flow}{id};
     });
+    step('an API key and a token of the platform', "wflowsctl api-key revoke demo --company $slug --yes, then ./run-demo", sub {
+        $is{api_key} = api_key($stack);
+        $is{platform_token} = $stack->ctl('token', 'new', '--role', 'platform_admin', '--subject', 'demo', '--ttl', '30d')->{token};
+        'in .run/demo.json';
+    });
     return \%is;
+}
+
+# Shown once by the server, so it is kept: in .run/secrets, as all that is secret here.
+sub api_key {
+    my ($stack) = @_;
+    my $file = "$run/secrets/demo-api-key";
+    my $keys = $stack->ctl('api-key', 'list', '--company', $slug)->{data};
+    my ($there) = grep { $_->{name} eq 'demo' && $_->{status} eq 'active' } @$keys;
+
+    if ($there && -e $file && read_file($file) =~ /\Awfk_\Q$there->{key_prefix}\E_/) {
+        return read_file($file) =~ s/\s+\z//r;
+    }
+    $stack->ctl('api-key', 'revoke', $there->{id}, '--company', $slug, '--yes') if $there;
+    my $key = $stack->ctl('api-key', 'new', '--company', $slug, '--name', 'demo', '--scope', 'all', '--rate', 1_000_000)->{key};
+    write_file($file, "$key\n", 0600);
+    return $key;
 }
 
 sub write_demo_json {
     my ($stack, $receiver, $is) = @_;
     write_file("$run/demo.json", $pretty->encode({
         base_url => $stack->httpd->url,
-        platform_token => undef, api_key => undef, callback_log => $receiver->{callback_log},
+        platform_token => $is->{platform_token}, api_key => $is->{api_key}, callback_log => $receiver->{callback_log},
         company => { id => $is->{company}{id}, slug => $slug },
         account => {
             id => $is->{account}{id}, phone_number_id => $phone_number_id, waba_id => $waba_id,
