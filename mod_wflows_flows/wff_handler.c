@@ -22,6 +22,7 @@ int wff_handler(request_rec *r)
     case WFM_PLACE_UNKNOWN:
     case WFM_PLACE_HEALTH:
     case WFM_PLACE_METRICS:
+    case WFM_PLACE_COMPANY_METRICS:
     case WFM_PLACE_API:
     case WFM_PLACE_GATEWAY:
         break;

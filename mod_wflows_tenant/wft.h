@@ -139,6 +139,8 @@ void wft_authz_register(apr_pool_t *pool);
 int wft_handler(request_rec *r);
 int wft_health_reply(request_rec *r, const wfm_request_t *req);
 int wft_metrics_reply(request_rec *r, const wfm_request_t *req);
+/* The tenant's own, for its people and for keys with read:metrics. */
+int wft_company_metrics_reply(request_rec *r, const wfm_request_t *req);
 
 /* Shared memory for all children; survives graceful restarts. */
 int wft_metrics_open(server_rec *s);

@@ -112,6 +112,7 @@ int wft_check_access(request_rec *r)
         return refuse(r, req, WFM_NOT_FOUND);
     case WFM_PLACE_ENDPOINT:
     case WFM_PLACE_WEBHOOK:
+    case WFM_PLACE_COMPANY_METRICS:
     case WFM_PLACE_GATEWAY:
         break;
     }

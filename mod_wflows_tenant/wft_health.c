@@ -111,7 +111,8 @@ int wft_handler(request_rec *r)
     req->place = place;
     wft_request_export(r, req);
     refusal.request_id = req->request_id;
-    if (place != WFM_PLACE_HEALTH && place != WFM_PLACE_METRICS) {
+    if (place != WFM_PLACE_HEALTH && place != WFM_PLACE_METRICS &&
+        place != WFM_PLACE_COMPANY_METRICS) {
         return wfm_problem_reply(r, &refusal);
     }
     if (r->method_number != M_GET) {
@@ -119,5 +120,12 @@ int wft_handler(request_rec *r)
         refusal.allow = "GET, HEAD";
         return wfm_problem_reply(r, &refusal);
     }
-    return place == WFM_PLACE_HEALTH ? wft_health_reply(r, req) : wft_metrics_reply(r, req);
+    switch (place) {
+    case WFM_PLACE_HEALTH:
+        return wft_health_reply(r, req);
+    case WFM_PLACE_COMPANY_METRICS:
+        return wft_company_metrics_reply(r, req);
+    default:
+        return wft_metrics_reply(r, req);
+    }
 }

@@ -103,6 +103,7 @@ static int route_of(wf_route_t *route, const wfm_request_t *req)
         *route = WF_ROUTE_HEALTH;
         return 1;
     case WFM_PLACE_METRICS:
+    case WFM_PLACE_COMPANY_METRICS:
         *route = WF_ROUTE_METRICS;
         return 1;
     case WFM_PLACE_API:
@@ -156,6 +157,56 @@ int wft_metrics_reply(request_rec *r, const wfm_request_t *req)
     if (block) {
         wf_metrics_format(&out, &block->metrics);
         wft_children_format(&out, wft_metrics_children());
+    }
+    return wfm_text_reply(r, HTTP_OK, PROMETHEUS_TYPE, out.data, out.len);
+}
+
+/* WFM_PROBLEM_COUNT: they may. */
+static wfm_problem_t problem_of(const wfm_identity_t *identity, const wf_company_t *company)
+{
+    switch (identity->verdict) {
+    case WFM_IDENTITY_OK:
+        break;
+    case WFM_IDENTITY_NONE:
+    case WFM_IDENTITY_BAD:
+        return WFM_UNAUTHORIZED;
+    case WFM_IDENTITY_ELSEWHERE:
+        return WFM_FORBIDDEN;
+    case WFM_IDENTITY_AMBIGUOUS:
+        return WFM_BAD_REQUEST;
+    case WFM_IDENTITY_LIMITED:
+        return WFM_LIMITED;
+    case WFM_IDENTITY_UNAVAILABLE:
+        return WFM_UNAVAILABLE;
+    }
+    if (!wf_identity_sees_company(identity->who, company->id)) {
+        return WFM_NOT_FOUND;
+    }
+    return wf_identity_may(identity->who, WF_ROLE_LEITURA, WF_READ(WF_AREA_METRICS))
+               ? WFM_PROBLEM_COUNT
+               : WFM_FORBIDDEN;
+}
+
+int wft_company_metrics_reply(request_rec *r, const wfm_request_t *req)
+{
+    const wf_company_t *company = &req->admission.tenant->company;
+    const wfm_identity_t *identity = wft_identity(r);
+    wfm_refusal_t refusal = {.request_id = req->request_id, .limit = &identity->limit};
+    wf_runtime_t *runtime = wft_runtime();
+    wf_ctx_t *ctx = wfm_ctx_make(r, req->request_id);
+    wf_buf_t out;
+
+    refusal.problem = runtime ? problem_of(identity, company) : WFM_UNAVAILABLE;
+    if (refusal.problem == WFM_UNAUTHORIZED) {
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate", "Bearer realm=\"wflows\"");
+    }
+    if (refusal.problem != WFM_PROBLEM_COUNT) {
+        return wfm_problem_reply(r, &refusal);
+    }
+    wf_buf_init(&out, r->pool, 4096, METRICS_TEXT_MAX);
+    if (wf_tally_format(ctx, &out, &runtime->store, company) != WF_OK) {
+        refusal.problem = WFM_UNAVAILABLE;
+        return wfm_problem_reply(r, &refusal);
     }
     return wfm_text_reply(r, HTTP_OK, PROMETHEUS_TYPE, out.data, out.len);
 }

@@ -88,6 +88,8 @@ static void parse_tenant_path(apr_pool_t *pool, wfm_request_t *req, const char *
         }
     } else if (strcmp(path, "/webhooks/whatsapp") == 0) {
         req->place = WFM_PLACE_WEBHOOK;
+    } else if (strcmp(path, "/metrics") == 0 && !req->account) {
+        req->place = WFM_PLACE_COMPANY_METRICS;
     } else if (!after(path, "/webhooks") && !after(path, "/flows") && !after(path, "/metrics")) {
         /* Those three are ours, the rest of a tenant's paths is the operator's to use. */
         req->place = WFM_PLACE_GATEWAY;

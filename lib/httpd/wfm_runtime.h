@@ -11,7 +11,7 @@
 #include <httpd.h>
 
 /* Raised with any change of a struct that crosses the border between two modules. */
-#define WFM_ABI 5u
+#define WFM_ABI 6u
 
 /* Which of wflows' routes a request is on (DESIGN.md section 3). */
 typedef enum {
@@ -22,6 +22,7 @@ typedef enum {
     WFM_PLACE_STRIPE, /* /webhooks/stripe */
     WFM_PLACE_ENDPOINT, /* …/flows/endpoint[/{flowName}] */
     WFM_PLACE_WEBHOOK,  /* …/webhooks/whatsapp: also of a company or account that is not active */
+    WFM_PLACE_COMPANY_METRICS, /* /company/{slug}/metrics */
     WFM_PLACE_API,      /* /api/v2 and below: `rest` is what follows */
     WFM_PLACE_GATEWAY   /* /company/{slug}/…: whatever handler or proxy is configured there */
 } wfm_place_t;

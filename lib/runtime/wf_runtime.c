@@ -104,17 +104,16 @@ static wf_status_t make_http(wf_ctx_t *ctx, wf_runtime_t *rt, apr_pool_t *pool)
 static wf_status_t start_writer(wf_ctx_t *ctx, wf_runtime_t *rt, apr_pool_t *pool)
 {
     wf_redis_feed_t *feed = NULL;
+    wf_status_t st = wf_tally_make(ctx, &rt->service.tally, pool);
 
-    if (rt->store.redis) {
+    if (st == WF_OK && rt->store.redis) {
         wf_redis_conf_t redis = redis_conf(&rt->conf);
-        wf_status_t st = wf_redis_feed_make(ctx, &feed, pool, &redis);
 
-        if (st != WF_OK) {
-            return st;
-        }
+        st = wf_redis_feed_make(ctx, &feed, pool, &redis);
     }
-    return wf_step_writer_start(ctx, &rt->service.writer, pool, &rt->store, feed,
-                                rt->service.metrics);
+    return st == WF_OK ? wf_step_writer_start(ctx, &rt->service.writer, pool, &rt->store, feed,
+                                              rt->service.metrics, rt->service.tally)
+                       : st;
 }
 
 wf_status_t wf_runtime_make(wf_ctx_t *ctx, wf_runtime_t **out, apr_pool_t *pool,

@@ -107,6 +107,32 @@ static void run(wf_ctx_t *ctx, wf_exchange_t *x)
     }
 }
 
+/* For the company's own metrics. A flow that is not there has no name here: callers could make up any number. */
+static void tally(wf_ctx_t *ctx, const wf_exchange_t *x)
+{
+    static const char *const results[] = {
+        [WF_EXCHANGE_OK] = "ok",
+        [WF_EXCHANGE_BAD_REQUEST] = "bad_request",
+        [WF_EXCHANGE_BAD_SIGNATURE] = "bad_signature",
+        [WF_EXCHANGE_UNDECRYPTABLE] = "undecryptable",
+        [WF_EXCHANGE_NO_FLOW] = "no_flow",
+        [WF_EXCHANGE_TOKEN_INVALID] = "token_invalid",
+        [WF_EXCHANGE_FAILED] = "failed",
+        [WF_EXCHANGE_UNAVAILABLE] = "unavailable",
+    };
+    const wf_exchange_out_t *out = x->out;
+    const char *labels;
+
+    if (!x->service->tally) {
+        return;
+    }
+    labels = apr_pstrcat(ctx->pool,
+                         wf_tally_label(ctx->pool, "flow", out->flow_name ? out->flow_name : ""), ",",
+                         wf_tally_label(ctx->pool, "action", out->action ? out->action : ""), ",",
+                         wf_tally_label(ctx->pool, "result", results[out->code]), NULL);
+    wf_tally_add(x->service->tally, &x->in->tenant->company, "flow_exchange_total", labels, 1);
+}
+
 void wf_exchange(wf_ctx_t *ctx, wf_exchange_out_t *out, const wf_service_t *service,
                  const wf_exchange_in_t *in)
 {
@@ -125,4 +151,5 @@ void wf_exchange(wf_ctx_t *ctx, wf_exchange_out_t *out, const wf_service_t *serv
     if (service->writer) {
         wf_step_writer_expect(service->writer, -1);
     }
+    tally(ctx, &x);
 }

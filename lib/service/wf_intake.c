@@ -211,10 +211,35 @@ static void wake_workers(wf_ctx_t *ctx, const intake_t *x)
     }
 }
 
-wf_intake_code_t wf_intake(wf_ctx_t *ctx, const wf_service_t *service, const wf_intake_in_t *in)
+/* For the company's own metrics. */
+static void tally(wf_ctx_t *ctx, const intake_t *x, wf_intake_code_t code)
 {
-    intake_t x = {.service = service, .in = in};
-    wf_intake_code_t code = check_signature(ctx, &x);
+    static const char *const results[] = {
+        [WF_INTAKE_OK] = "stored",
+        [WF_INTAKE_BAD_REQUEST] = "not_json",
+        [WF_INTAKE_BAD_SIGNATURE] = "bad_signature",
+        [WF_INTAKE_UNAVAILABLE] = "not_stored",
+    };
+    const wf_company_t *company = &x->in->tenant->company;
+    int i;
+
+    if (!x->service->tally) {
+        return;
+    }
+    wf_tally_add(x->service->tally, company, "inbound_total",
+                 wf_tally_label(ctx->pool, "result", results[code]), 1);
+    for (i = 0; code == WF_INTAKE_OK && i < x->count; i++) {
+        if (x->rows[i].outcome != WF_INTAKE_DUPLICATE) {
+            wf_tally_add(x->service->tally, company, "event_total",
+                         wf_tally_label(ctx->pool, "event_type", x->rows[i].event->event_type), 1);
+        }
+    }
+}
+
+static wf_intake_code_t take_in(wf_ctx_t *ctx, intake_t *x)
+{
+    const wf_intake_in_t *in = x->in;
+    wf_intake_code_t code = check_signature(ctx, x);
     apr_array_header_t *events;
     wf_status_t st;
 
@@ -222,23 +247,32 @@ wf_intake_code_t wf_intake(wf_ctx_t *ctx, const wf_service_t *service, const wf_
         return code;
     }
     if (wf_wa_events_parse(ctx, &events, in->body, in->body_len) != WF_OK) {
-        return refuse(ctx, &x, WF_INTAKE_BAD_REQUEST, WF_METRIC_POST_NOT_JSON,
+        return refuse(ctx, x, WF_INTAKE_BAD_REQUEST, WF_METRIC_POST_NOT_JSON,
                       "it is signed, but not JSON");
     }
-    if (make_rows(ctx, &x, events) != WF_OK) {
-        return refuse(ctx, &x, WF_INTAKE_UNAVAILABLE, WF_METRIC_POST_NOT_STORED,
+    if (make_rows(ctx, x, events) != WF_OK) {
+        return refuse(ctx, x, WF_INTAKE_UNAVAILABLE, WF_METRIC_POST_NOT_STORED,
                       "the keys of its files could not be sealed; it will be sent again");
     }
-    st = save(ctx, &x);
+    st = save(ctx, x);
     if (st == WF_EINVALID || st == WF_EINTERNAL || st == WF_ELIMIT) {
-        st = save_raw(ctx, &x);
+        st = save_raw(ctx, x);
     }
     if (st != WF_OK) {
-        return refuse(ctx, &x, WF_INTAKE_UNAVAILABLE, WF_METRIC_POST_NOT_STORED,
+        return refuse(ctx, x, WF_INTAKE_UNAVAILABLE, WF_METRIC_POST_NOT_STORED,
                       "it could not be stored; it will be sent again");
     }
-    count(&x);
-    forget_sessions(ctx, &x);
-    wake_workers(ctx, &x);
+    count(x);
+    forget_sessions(ctx, x);
+    wake_workers(ctx, x);
     return WF_INTAKE_OK;
+}
+
+wf_intake_code_t wf_intake(wf_ctx_t *ctx, const wf_service_t *service, const wf_intake_in_t *in)
+{
+    intake_t x = {.service = service, .in = in};
+    wf_intake_code_t code = take_in(ctx, &x);
+
+    tally(ctx, &x, code);
+    return code;
 }

@@ -5,6 +5,7 @@
 #include "flow/wf_flow.h"
 #include "http/wf_http.h"
 #include "service/wf_metrics.h"
+#include "service/wf_tally.h"
 #include "store/wf_store.h"
 #include "tenant/wf_tenant.h"
 
@@ -44,6 +45,7 @@ typedef struct {
     wf_http_t *http;
     wf_auth_state_t *auth;
     wf_metrics_t *metrics; /* never NULL */
+    wf_tally_t *tally;     /* each company's own; NULL: not counted */
     _Atomic apr_time_t *woken_at; /* when this process last woke the outbox workers; NULL: never does */
     wf_service_conf_t conf;
 } wf_service_t;
@@ -122,10 +124,10 @@ wf_status_t wf_billing_intake(wf_ctx_t *ctx, const wf_service_t *service, const 
 /* ---- group commit (wf_step_writer.c) --------------------------------------------------------------------- */
 
 /* One thread per process that commits the steps of all request threads in groups: one statement and
- * transaction over one connection, then one one-way write of the sessions to Redis. Ends with `pool`. */
+ * transaction over one connection, then one one-way write of the sessions to Redis. It also writes the tally from time to time. Ends with `pool`. */
 wf_status_t wf_step_writer_start(wf_ctx_t *ctx, wf_step_writer_t **out, apr_pool_t *pool,
                                  const wf_store_t *store, wf_redis_feed_t *feed,
-                                 wf_metrics_t *metrics) WF_MUST_CHECK;
+                                 wf_metrics_t *metrics, wf_tally_t *tally) WF_MUST_CHECK;
 
 
 #endif

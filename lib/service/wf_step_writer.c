@@ -31,6 +31,7 @@ struct wf_step_writer_t {
     const wf_store_t *store;
     wf_redis_feed_t *feed; /* NULL: no cache */
     wf_metrics_t *metrics;
+    wf_tally_t *tally;
     wf_log_t log;
     apr_thread_t *thread;
     apr_thread_mutex_t *lock; /* guards all below */
@@ -188,6 +189,7 @@ static void *APR_THREAD_FUNC writer_main(apr_thread_t *thread, void *data)
         if (stop || wf_monotonic() >= flush_at) {
             wf_ctx_clear(ctx);
             usage_flush(ctx, w);
+            wf_tally_flush(ctx, w->tally, w->store);
             flush_at = wf_monotonic() + USAGE_FLUSH_INTERVAL;
         }
         apr_pool_clear(pool);
@@ -273,7 +275,7 @@ static apr_status_t writer_stop(void *data)
 
 wf_status_t wf_step_writer_start(wf_ctx_t *ctx, wf_step_writer_t **out, apr_pool_t *pool,
                                  const wf_store_t *store, wf_redis_feed_t *feed,
-                                 wf_metrics_t *metrics)
+                                 wf_metrics_t *metrics, wf_tally_t *tally)
 {
     wf_step_writer_t *w = apr_pcalloc(pool, sizeof(*w));
     apr_status_t rv;
@@ -282,6 +284,7 @@ wf_status_t wf_step_writer_start(wf_ctx_t *ctx, wf_step_writer_t **out, apr_pool
     w->store = store;
     w->feed = feed;
     w->metrics = metrics;
+    w->tally = tally;
     w->log = ctx->log;
     rv = apr_pool_create_unmanaged(&w->pool);
     if (rv == APR_SUCCESS) {

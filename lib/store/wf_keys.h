@@ -41,11 +41,16 @@
 /* That a secret was right once only gives its next check the right of way. */
 #define WF_TTL_AUTH_PROVEN_S 86400
 #define WF_TTL_AUTH_USES_S (30 * 86400)
+/* Hash: "<metric>{<labels>" -> count. The id, because a slug can have another owner one day. */
+#define WF_KEY_TALLY(pool, prefix, slug, company_id)                                               \
+    WF_KEY_OF_COMPANY(pool, prefix, slug, "tally:", company_id)
+
 #define WF_TTL_CTX_S 300
 #define WF_TTL_FLOW_S 300
 #define WF_TTL_NEGATIVE_S 5
 #define WF_TTL_SESSION_MAX_S 3600
 #define WF_TTL_USE_S (45 * 86400)
+#define WF_TTL_TALLY_S 7776000 /* a company without traffic for 90 days starts anew */
 /* Longer than any load from PostgreSQL can take. */
 #define WF_TTL_GENERATION_S 86400
 

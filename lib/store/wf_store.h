@@ -367,6 +367,21 @@ wf_status_t wf_usage_load(wf_ctx_t *ctx, int64_t *n, const wf_store_t *store,
                           const char *company_id, const char *month,
                           const char *metric) WF_MUST_CHECK;
 
+/* ---- what companies' traffic is counted by (wf_tally_store.c) ----------------------------------------- */
+
+typedef struct {
+    const char *slug, *company_id;
+    const char *field; /* "<metric>{<labels>" */
+    int64_t n;
+} wf_tally_row_t;
+
+/* Adds to the counters in Redis, in one round trip. WF_EUNAVAIL. */
+wf_status_t wf_tally_save(wf_ctx_t *ctx, const wf_store_t *store, const wf_tally_row_t *rows,
+                          int count) WF_MUST_CHECK;
+/* *figures: field -> count. WF_EUNAVAIL. */
+wf_status_t wf_tally_load(wf_ctx_t *ctx, apr_table_t **figures, const wf_store_t *store,
+                          const char *slug, const char *company_id) WF_MUST_CHECK;
+
 /* ---- admission (wf_admit_store.c): one Redis round trip ----------------------------------------------- */
 
 /* What the record is cached with, so that the script need not read JSON. */
