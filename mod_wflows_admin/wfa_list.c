@@ -105,6 +105,6 @@ wf_status_t wfa_account_allowed(wfa_call_t *call, const char *account_id)
 {
     return wf_identity_sees_account(call->who, account_id)
                ? WF_OK
-               : wf_fail_public(call->ctx, WF_EDENIED,
-                                WFLOGNO(3051) "your key is for some accounts only: name one of them");
+               : wf_fail_code(call->ctx, WF_EDENIED, "key_of_accounts",
+                              WFLOGNO(3051) "your key is for some accounts only: name one of them");
 }
