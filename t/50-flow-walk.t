@@ -296,7 +296,8 @@ my $cost = ($reads->() - $start - $own) / 20;
 is($stack->redis->client->hget($use, 'n') - $counted, 20, 'each is counted once for the month');
 cmp_ok($stack->redis->client->ttl($use), '>', 86400, 'and the count goes by itself when the month is long over');
 is(metric($stack, 'wflows_rsa_private_operations_total') - $rsa, 20, 'twenty warm exchanges are twenty RSA operations');
-cmp_ok($cost, '<=', 3, "and at most two Redis round trips each, and the write of the session ($cost)");
+# Every five seconds a process also writes what it counted of its companies: two of these may fall in between.
+cmp_ok($cost, '<=', 3 + 2 / 20, "and at most two Redis round trips each, and the write of the session ($cost)");
 
 errlog_ok($stack, ignore => [qr/\bWF011\d\b/, 'WF0421', 'WF0422', 'WF0424'], expect => ['WF0116', 'WF0118']);
 done_testing();
