@@ -86,7 +86,7 @@ my @samples = (
     user_sessions => sub { { company_id => $_[0], id => $_[0], user_id => $_[0], expires_at => '2030-01-01' } },
     refresh_tokens => sub { { company_id => $_[0], session_id => $_[0], token_hash => $hash, expires_at => '2030-01-01' } },
     idempotency_keys => sub { { company_id => $_[0], subject => 's', key => 'k', request_hash => $hash,
-            expires_at => '2030-01-01' } },
+            claim => $_[0], lease_until => '2030-01-01', expires_at => '2030-01-01' } },
     integrations => sub { { company_id => $_[0], id => $_[0], kind => 'crm', name => 'I' } },
     feature_flags => sub { { company_id => $_[0], name => 'flag' } },
     approvals => sub { { company_id => $_[0], id => $_[0], action => 'a.b', resource_type => 'a', request => '{}',

@@ -60,8 +60,8 @@ plant(q{insert into wflows.api_keys (company_id, id, name, key_hash, key_prefix)
 plant(q{insert into wflows.opt_outs (company_id, contact, source) values (?, ?, 'x')}, $id, $phone);
 plant(q{insert into wflows.feature_flags (company_id, name, updated_by) values (?, 'flag', ?)}, $id, $mark);
 plant(q{insert into wflows.billing_events (company_id, id, type, kind, created_at, payload) values (?, 'evt_1', 'x', 'other', now(), ?)}, $id, qq({"email": "$mark"}));
-plant(q{insert into wflows.idempotency_keys (company_id, subject, key, request_hash, expires_at, response_body)
-    values ('00000000-0000-0000-0000-000000000000', 's', 'k', sha256(''), now() + interval '1 day', ?)}, qq({"id": "$id", "name": "$mark"}));
+plant(q{insert into wflows.idempotency_keys (company_id, subject, key, request_hash, claim, lease_until, expires_at,
+    response_body) values ('00000000-0000-0000-0000-000000000000', 's', 'k', sha256(''), gen_random_uuid(), now(), now() + interval '1 day', ?)}, qq({"id": "$id", "name": "$mark"}));
 plant(q{insert into wflows.outbox (company_id, id, consumer, event_type, payload, idempotency_key, next_attempt_at)
     values (?, ?, 'callback', 'x', ?, 'k', now() + interval '1 day')}, $id, $id, qq({"name": "$mark"}));
 plant(q{insert into wflows.outbox_attempts (company_id, outbox_id, attempt, error) values (?, ?, 1, ?)}, $id, $id, $mark);

@@ -190,6 +190,35 @@ size_t wf_pg_cell_len(const wf_pg_result_t *res, int row, int column)
     return has_cell(res, row, column) ? (size_t)PQgetlength(res->res, row, column) : 0;
 }
 
+int wf_pg_columns(const wf_pg_result_t *res)
+{
+    return PQnfields(res->res);
+}
+
+const char *wf_pg_column_name(const wf_pg_result_t *res, int column)
+{
+    return PQfname(res->res, column);
+}
+
+wf_pg_kind_t wf_pg_column_kind(const wf_pg_result_t *res, int column)
+{
+    switch (PQftype(res->res, column)) { /* pg_type.dat: these never change */
+    case 20: /* int8 */
+    case 21: /* int2 */
+    case 23: /* int4 */
+        return WF_PG_NUMBER;
+    case 16:
+        return WF_PG_BOOL;
+    case 114:  /* json */
+    case 3802: /* jsonb */
+        return WF_PG_JSON;
+    case 1184: /* timestamptz */
+        return WF_PG_TIME;
+    default:
+        return WF_PG_TEXT;
+    }
+}
+
 int wf_pg_affected(const wf_pg_result_t *res)
 {
     int64_t n;

@@ -51,6 +51,18 @@ const char *wf_pg_cell(const wf_pg_result_t *res, int row, int column);
 size_t wf_pg_cell_len(const wf_pg_result_t *res, int row, int column);
 int wf_pg_affected(const wf_pg_result_t *res);
 
+/* What a column's cells are, as far as a writer of JSON has to know. */
+typedef enum {
+    WF_PG_TEXT,
+    WF_PG_NUMBER, /* digits that JSON takes as they are */
+    WF_PG_BOOL,   /* "t" or "f" */
+    WF_PG_JSON,
+    WF_PG_TIME /* "2026-03-01 10:20:30.123456+00": sessions are in UTC */
+} wf_pg_kind_t;
+int wf_pg_columns(const wf_pg_result_t *res);
+wf_pg_kind_t wf_pg_column_kind(const wf_pg_result_t *res, int column);
+const char *wf_pg_column_name(const wf_pg_result_t *res, int column);
+
 /* Expected failures: WF_EUNAVAIL (connection lost, server shutting down, timeout), WF_ECONFLICT
  * (unique violation 23505, serialization 40001, deadlock 40P01; err names the constraint),
  * WF_EINVALID (check, foreign key, bad input value), WF_EDENIED (42501). Others WF_EINTERNAL.

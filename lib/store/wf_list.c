@@ -172,6 +172,70 @@ static wf_status_t run(wf_ctx_t *ctx, wf_pg_result_t **res, const wf_store_t *st
     return wf_store_query(ctx, res, store, plan->company_id, id, plan->params);
 }
 
+/* ---- a row --------------------------------------------------------------------------------- */
+
+/* Of a row's columns. */
+enum { AT_KEY, AT_ID, AT_RECORD };
+
+/* "2026-03-01 10:20:30.12+00" as wflows.time_text has it: "2026-03-01T10:20:30.120000Z". */
+static void write_time(wf_buf_t *out, const char *text, size_t len)
+{
+    size_t digits = len > 20 && text[19] == '.' ? strspn(text + 20, "0123456789") : 0;
+
+    wf_buf_putc(out, '"');
+    wf_buf_add(out, text, 10);
+    wf_buf_putc(out, 'T');
+    wf_buf_add(out, text + 11, 8);
+    wf_buf_putc(out, '.');
+    wf_buf_add(out, text + 20, digits);
+    wf_buf_add(out, "000000", 6 - digits);
+    wf_buf_add(out, "Z\"", 2);
+}
+
+static void write_cell(wf_buf_t *out, const wf_pg_result_t *res, int row, int column)
+{
+    const char *text = wf_pg_cell(res, row, column);
+    size_t len = wf_pg_cell_len(res, row, column);
+
+    if (!text) {
+        wf_buf_add(out, "null", 4);
+        return;
+    }
+    switch (wf_pg_column_kind(res, column)) {
+    case WF_PG_NUMBER:
+    case WF_PG_JSON:
+        wf_buf_add(out, text, len);
+        break;
+    case WF_PG_BOOL:
+        wf_buf_puts(out, *text == 't' ? "true" : "false");
+        break;
+    case WF_PG_TIME:
+        write_time(out, text, len);
+        break;
+    case WF_PG_TEXT:
+        wf_json_write_str(out, text, len);
+        break;
+    }
+}
+
+/* The names are columns of our own statements: nothing in them has to be escaped. */
+static void write_record(wf_buf_t *out, const wf_pg_result_t *res, int row)
+{
+    int columns = wf_pg_columns(res), i;
+
+    if (columns == AT_RECORD + 1) {
+        wf_buf_add(out, wf_pg_cell(res, row, AT_RECORD), wf_pg_cell_len(res, row, AT_RECORD));
+        return;
+    }
+    for (i = AT_RECORD; i < columns; i++) {
+        wf_buf_puts(out, i == AT_RECORD ? "{\"" : ",\"");
+        wf_buf_puts(out, wf_pg_column_name(res, i));
+        wf_buf_puts(out, "\":");
+        write_cell(out, res, row, i);
+    }
+    wf_buf_putc(out, '}');
+}
+
 /* ---- a page -------------------------------------------------------------------------------- */
 
 /* The rows' texts as they came: nothing is parsed. One row more than the page tells that there is a next. */
@@ -186,12 +250,12 @@ static wf_status_t write_page(wf_ctx_t *ctx, wf_buf_t *out, const plan_t *plan,
     wf_buf_puts(out, "{\"data\":[");
     for (i = 0; i < rows; i++) {
         wf_buf_puts(out, i > 0 ? "," : "");
-        wf_buf_add(out, wf_pg_cell(res, i, 0), wf_pg_cell_len(res, i, 0));
+        write_record(out, res, i);
     }
     wf_buf_puts(out, "],\"next_cursor\":");
     if (more) {
-        const char *cursor = cursor_of(ctx->pool, plan->sort, wf_pg_cell(res, rows - 1, 1),
-                                       wf_pg_cell(res, rows - 1, 2));
+        const char *cursor = cursor_of(ctx->pool, plan->sort, wf_pg_cell(res, rows - 1, AT_KEY),
+                                       wf_pg_cell(res, rows - 1, AT_ID));
         wf_json_write_str(out, cursor, strlen(cursor));
     } else {
         wf_buf_puts(out, "null");
@@ -232,6 +296,7 @@ static wf_status_t walk_page(wf_ctx_t *ctx, int *more, const wf_store_t *store, 
 {
     wf_pg_result_t *res;
     wf_status_t st = run(ctx, &res, store, plan, EACH_ROWS);
+    wf_buf_t out;
     int rows, i;
 
     *more = 0;
@@ -239,12 +304,16 @@ static wf_status_t walk_page(wf_ctx_t *ctx, int *more, const wf_store_t *store, 
         return st;
     }
     rows = wf_pg_rows(res);
+    wf_buf_init(&out, ctx->pool, 1024, PAGE_MAX);
     for (i = 0; st == WF_OK && i < rows; i++) {
-        st = row(ctx, wf_pg_cell(res, i, 0), wf_pg_cell_len(res, i, 0), baton);
+        out.len = 0;
+        write_record(&out, res, i);
+        st = out.failed ? wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0594) "a record of over %d bytes", PAGE_MAX)
+                        : row(ctx, out.data, out.len, baton);
     }
     if (st == WF_OK && rows == EACH_ROWS) {
-        plan->params[2] = wf_pg_cell(res, rows - 1, 1);
-        plan->params[3] = wf_pg_cell(res, rows - 1, 2);
+        plan->params[2] = wf_pg_cell(res, rows - 1, AT_KEY);
+        plan->params[3] = wf_pg_cell(res, rows - 1, AT_ID);
         *more = 1;
     }
     return st;

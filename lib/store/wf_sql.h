@@ -251,7 +251,8 @@ extern const wf_pg_stmt_t wf_sql_traffic[];
 /* ---- one page of a list (wf_list.h) ----------------------------------------------------------- */
 
 /* $1 company (NULL: the platform's lists), $2 rows, $3 and $4 where the page begins, $5… filters. Rows: the
- * record as JSON, its sort key, its id. `where` is a condition, or "true". What is compared with a missing
+ * sort key, the id, and the record: either one column with its JSON, or a column for each member, which costs
+ * PostgreSQL half as much (20 audit rows: 130 us, not 300). `where` is a condition, or "true". What is compared with a missing
  * cursor lies beyond every key, so that one index scan serves the first page and all others. */
 
 /* What a parameter is, or else. Never coalesce() in a condition of a tenant table: PostgreSQL does not know that it
@@ -264,7 +265,7 @@ extern const wf_pg_stmt_t wf_sql_traffic[];
 #define WF_SQL_UUID_MOST "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
 
 #define WF_SQL_PAGE(doc, from, where, key_text, key, id, compare, direction) \
-    "select (" doc ")::text, " key_text ", " id "::text from " from          \
+    "select " key_text ", " id "::text, " doc " from " from                  \
     " where " where " and (" key ", " id ") " compare                        \
     " order by " key " " direction ", " id " " direction " limit $2::int"
 #define WF_SQL_PAGE_NEWEST(doc, from, where, time, id)                             \
@@ -286,7 +287,7 @@ extern const wf_pg_stmt_t wf_sql_traffic[];
 
 /* By ids of version 7, which are in the order of time: the primary key serves. */
 #define WF_SQL_PAGE_ID(doc, from, where, id, compare, otherwise, direction)      \
-    "select (" doc ")::text, '', " id "::text from " from " where " where        \
+    "select '', " id "::text, " doc " from " from " where " where                \
     " and ($3::text is null or true) and " id " " compare " "                    \
     WF_SQL_OR("$4::uuid", otherwise)                                             \
     " order by " id " " direction " limit $2::int"

@@ -1,13 +1,11 @@
-#include "store/wf_sql.h"
+#include "store/wf_sql_json.h"
 
-#define AUDIT_JSON                                                                          \
-    "json_build_object('id', l.id, 'company_id', l.company_id, 'seq', l.seq,"               \
-    " 'actor', l.actor, 'user_id', l.user_id, 'action', l.action,"                          \
-    " 'resource_type', l.resource_type, 'resource_id', l.resource_id,"                      \
-    " 'ip_address', l.ip_address, 'user_agent', l.user_agent, 'request_id', l.request_id,"  \
-    " 'old_values', l.old_values, 'new_values', l.new_values, 'metadata', l.metadata,"      \
-    " 'erased', l.salt is null, 'hash', encode(l.hash, 'hex'),"                             \
-    " 'created_at', wflows.time_text(l.created_at))"
+#define AUDIT_COLUMNS(T)                                                                       \
+    "l.id, l.company_id, l.seq, l.actor, l.user_id, l.action, l.resource_type,"             \
+    " l.resource_id, l.ip_address, l.user_agent, l.request_id, l.old_values, l.new_values," \
+    " l.metadata, l.salt is null as erased, encode(l.hash, 'hex') as hash, "            \
+    T("l.created_at") " as created_at"
+#define AUDIT_JSON WF_SQL_JSON_OF(AUDIT_COLUMNS(WF_SQL_TIME_TEXT))
 
 #define AUDIT "wflows.audit_logs l"
 /* The platform's own rows where no company is named. */
@@ -19,7 +17,7 @@
 #define FROM WF_SQL_TIME_OR("$9", "'-infinity'")
 #define TO WF_SQL_TIME_OR("$10", "'infinity'")
 #define PAGE(where, compare, direction)                                                     \
-    WF_SQL_PAGE(AUDIT_JSON, AUDIT, FILTERED " and l.created_at " where,                     \
+    WF_SQL_PAGE(AUDIT_COLUMNS(WF_SQL_TIME), AUDIT, FILTERED " and l.created_at " where,                     \
                 "wflows.time_us(l.created_at)::text", "l.created_at", "l.id", compare, direction)
 /* Cursor and the time that bounds the same side are one condition: an index scan begins at the first one that it
  * finds, and would walk over what the other one passes by. */

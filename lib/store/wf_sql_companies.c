@@ -13,13 +13,13 @@ const wf_pg_stmt_t wf_sql_companies[] = {
                                         1},
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_NEWEST) =
         {"company_page_newest",
-         WF_SQL_PAGE_NEWEST(COMPANY_SHOWN, COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
+         WF_SQL_PAGE_NEWEST(COMPANY_SHOWN_COLUMNS(WF_SQL_TIME), COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_OLDEST) =
         {"company_page_oldest",
-         WF_SQL_PAGE_OLDEST(COMPANY_SHOWN, COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
+         WF_SQL_PAGE_OLDEST(COMPANY_SHOWN_COLUMNS(WF_SQL_TIME), COMPANIES, FILTERED, "c.created_at", "c.id"), 6},
     WF_SQL_AT(WF_SQL_COMPANY_PAGE_SLUG) =
         {"company_page_slug",
-         WF_SQL_PAGE_TEXT(COMPANY_SHOWN, COMPANIES, FILTERED, "c.slug", "c.id"), 6},
+         WF_SQL_PAGE_TEXT(COMPANY_SHOWN_COLUMNS(WF_SQL_TIME), COMPANIES, FILTERED, "c.slug", "c.id"), 6},
     WF_SQL_AT(WF_SQL_TRIALS_OVER) =
         {"trials_over",
          "select c.id from wflows.companies c where c.trial_ends_at <= now()"

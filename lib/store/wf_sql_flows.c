@@ -9,30 +9,28 @@
     " and ($5::text is null or f.name = $5) and ($6::text is null or f.status = $6)" \
     " and " WF_SQL_OF_ACCOUNT("f.account_id", "$8")
 
-#define VERSION_JSON                                                               \
-    "json_build_object('flow_id', v.flow_id, 'version', v.version,"                \
-    " 'active', v.version = f.active_version, 'has_logic', v.logic is not null,"   \
-    " 'created_by', v.created_by, 'created_at', wflows.time_text(v.created_at))"
+#define VERSION_COLUMNS(T) \
+    "v.flow_id, v.version, v.version = f.active_version as active, " \
+    "v.logic is not null as has_logic, v.created_by, " \
+    T("v.created_at") " as created_at"
 #define VERSIONS                                          \
     "wflows.flow_versions v join wflows.flows f"          \
     " on f.company_id = v.company_id and f.id = v.flow_id"
 
 /* ---- sessions ------------------------------------------------------------------------------- */
 
-#define SESSION_MEMBERS                                                                         \
-    "'id', s.id, 'company_id', s.company_id, 'account_id', s.account_id, 'flow_id', s.flow_id," \
-    " 'flow_name', s.flow_name, 'flow_version', s.flow_version, 'status', s.status,"            \
-    " 'step', s.step, 'screen', s.screen, 'data_api_version', s.data_api_version,"              \
-    " 'started_at', wflows.time_text(s.started_at),"                                            \
-    " 'last_step_at', wflows.time_text(s.last_step_at),"                                        \
-    " 'expires_at', wflows.time_text(s.expires_at),"                                            \
-    " 'completed_at', wflows.time_text(s.completed_at)"
-#define SESSION_JSON "json_build_object(" SESSION_MEMBERS ")"
+#define SESSION_COLUMNS(T) \
+    "s.id, s.company_id, s.account_id, s.flow_id, s.flow_name, s.flow_version, " \
+    "s.status, s.step, s.screen, s.data_api_version, " \
+    T("s.started_at") " as started_at, " \
+    T("s.last_step_at") " as last_step_at, " \
+    T("s.expires_at") " as expires_at, " \
+    T("s.completed_at") " as completed_at"
 /* `record` is wf_session_format's text. */
-#define SESSION_WHOLE_JSON                                                  \
-    "json_build_object(" SESSION_MEMBERS ","                                \
-    " 'screens', s.record::json -> 'history', 'answers', s.record::json -> 'answers'," \
-    " 'last_reply', s.record::json -> 'reply')"
+#define SESSION_WHOLE_JSON                                                                \
+    WF_SQL_JSON_OF(SESSION_COLUMNS(WF_SQL_TIME_TEXT)                                      \
+                   ", s.record::json -> 'history' as screens, s.record::json -> 'answers'" \
+                   " as answers, s.record::json -> 'reply' as last_reply")
 
 /* $5 flow, $6 status, $7 account, $8 from, $9 to, $10 accounts of the caller */
 #define SESSIONS "wflows.flow_sessions s"
@@ -44,7 +42,8 @@
 /* The index of sessions begins with the flow (schema/0003_flows.sql says why): the first so many of each of the
  * company's flows, and of these the first so many. */
 #define SESSION_PAGE_ALL(compare, otherwise, direction)                                    \
-    "select (" SESSION_JSON ")::text, '', s.id::text from wflows.flows f cross join lateral" \
+    "select '', s.id::text, " SESSION_COLUMNS(WF_SQL_TIME)                                 \
+    " from wflows.flows f cross join lateral"                                              \
     " (select s.* from wflows.flow_sessions s where s.flow_id = f.id and " SESSIONS_FILTERED \
     " and s.id " compare " " WF_SQL_OR("$4::uuid", otherwise)                              \
     " order by s.id " direction " limit $2::int) s"                                        \
@@ -53,11 +52,11 @@
 
 /* ---- responses ------------------------------------------------------------------------------ */
 
-#define RESPONSE_JSON                                                                          \
-    "json_build_object('id', r.id, 'company_id', r.company_id, 'session_id', r.session_id,"    \
-    " 'account_id', r.account_id, 'flow_id', r.flow_id, 'flow_name', r.flow_name,"             \
-    " 'source', r.source, 'message_id', r.message_id, 'phone_number', r.phone_number,"         \
-    " 'response', r.response, 'created_at', wflows.time_text(r.created_at))"
+#define RESPONSE_COLUMNS(T) \
+    "r.id, r.company_id, r.session_id, r.account_id, r.flow_id, r.flow_name, " \
+    "r.source, r.message_id, r.phone_number, r.response, " \
+    T("r.created_at") " as created_at"
+#define RESPONSE_JSON WF_SQL_JSON_OF(RESPONSE_COLUMNS(WF_SQL_TIME_TEXT))
 #define RESPONSES "wflows.flow_responses r"
 /* $5 flow, $6 source, $7 account, $8 from, $9 to, $10 accounts of the caller */
 #define RESPONSES_FILTERED                                                      \
@@ -76,12 +75,12 @@ const wf_pg_stmt_t wf_sql_flows[] = {
                                   3},
     WF_SQL_AT(WF_SQL_FLOW_PAGE_NEWEST) =
         {"flow_page_newest",
-         WF_SQL_PAGE_NEWEST(FLOW_JSON, FLOWS, FLOWS_FILTERED, "f.created_at", "f.id"), 8},
+         WF_SQL_PAGE_NEWEST(FLOW_COLUMNS(WF_SQL_TIME), FLOWS, FLOWS_FILTERED, "f.created_at", "f.id"), 8},
     WF_SQL_AT(WF_SQL_FLOW_PAGE_OLDEST) =
         {"flow_page_oldest",
-         WF_SQL_PAGE_OLDEST(FLOW_JSON, FLOWS, FLOWS_FILTERED, "f.created_at", "f.id"), 8},
+         WF_SQL_PAGE_OLDEST(FLOW_COLUMNS(WF_SQL_TIME), FLOWS, FLOWS_FILTERED, "f.created_at", "f.id"), 8},
     WF_SQL_AT(WF_SQL_FLOW_PAGE_NAME) =
-        {"flow_page_name", WF_SQL_PAGE_TEXT(FLOW_JSON, FLOWS, FLOWS_FILTERED, "f.name", "f.id"), 8},
+        {"flow_page_name", WF_SQL_PAGE_TEXT(FLOW_COLUMNS(WF_SQL_TIME), FLOWS, FLOWS_FILTERED, "f.name", "f.id"), 8},
     WF_SQL_AT(WF_SQL_FLOW_VERSION_ONE) =
         {"flow_version_one",
          "select json_build_object('flow_id', v.flow_id, 'version', v.version,"
@@ -93,7 +92,7 @@ const wf_pg_stmt_t wf_sql_flows[] = {
          3},
     WF_SQL_AT(WF_SQL_FLOW_VERSION_PAGE) =
         {"flow_version_page",
-         WF_SQL_PAGE(VERSION_JSON, VERSIONS, "v.company_id = $1::uuid and v.flow_id = $5::uuid",
+         WF_SQL_PAGE(VERSION_COLUMNS(WF_SQL_TIME), VERSIONS, "v.company_id = $1::uuid and v.flow_id = $5::uuid",
                      "v.version::text", "v.version", "v.flow_id",
                      "< (" WF_SQL_OR("$3::int", "2147483647") ", "
                      WF_SQL_OR("$4::uuid", WF_SQL_UUID_MOST) ")",
@@ -115,10 +114,10 @@ const wf_pg_stmt_t wf_sql_flows[] = {
          SESSION_PAGE_ALL(">", WF_SQL_UUID_LEAST, "asc"), 10},
     WF_SQL_AT(WF_SQL_SESSION_FLOW_PAGE_NEWEST) =
         {"session_flow_page_newest",
-         WF_SQL_PAGE_ID_NEWEST(SESSION_JSON, SESSIONS, SESSIONS_OF_FLOW, "s.id"), 10},
+         WF_SQL_PAGE_ID_NEWEST(SESSION_COLUMNS(WF_SQL_TIME), SESSIONS, SESSIONS_OF_FLOW, "s.id"), 10},
     WF_SQL_AT(WF_SQL_SESSION_FLOW_PAGE_OLDEST) =
         {"session_flow_page_oldest",
-         WF_SQL_PAGE_ID_OLDEST(SESSION_JSON, SESSIONS, SESSIONS_OF_FLOW, "s.id"), 10},
+         WF_SQL_PAGE_ID_OLDEST(SESSION_COLUMNS(WF_SQL_TIME), SESSIONS, SESSIONS_OF_FLOW, "s.id"), 10},
 
     WF_SQL_AT(WF_SQL_RESPONSE_ONE) =
         {"response_one",
@@ -128,18 +127,18 @@ const wf_pg_stmt_t wf_sql_flows[] = {
          3},
     WF_SQL_AT(WF_SQL_RESPONSE_PAGE_NEWEST) =
         {"response_page_newest",
-         WF_SQL_PAGE_NEWEST(RESPONSE_JSON, RESPONSES, RESPONSES_OF_ANY, "r.created_at", "r.id"),
+         WF_SQL_PAGE_NEWEST(RESPONSE_COLUMNS(WF_SQL_TIME), RESPONSES, RESPONSES_OF_ANY, "r.created_at", "r.id"),
          10},
     WF_SQL_AT(WF_SQL_RESPONSE_PAGE_OLDEST) =
         {"response_page_oldest",
-         WF_SQL_PAGE_OLDEST(RESPONSE_JSON, RESPONSES, RESPONSES_OF_ANY, "r.created_at", "r.id"),
+         WF_SQL_PAGE_OLDEST(RESPONSE_COLUMNS(WF_SQL_TIME), RESPONSES, RESPONSES_OF_ANY, "r.created_at", "r.id"),
          10},
     WF_SQL_AT(WF_SQL_RESPONSE_FLOW_PAGE_NEWEST) =
         {"response_flow_page_newest",
-         WF_SQL_PAGE_NEWEST(RESPONSE_JSON, RESPONSES, RESPONSES_OF_FLOW, "r.created_at", "r.id"),
+         WF_SQL_PAGE_NEWEST(RESPONSE_COLUMNS(WF_SQL_TIME), RESPONSES, RESPONSES_OF_FLOW, "r.created_at", "r.id"),
          10},
     WF_SQL_AT(WF_SQL_RESPONSE_FLOW_PAGE_OLDEST) =
         {"response_flow_page_oldest",
-         WF_SQL_PAGE_OLDEST(RESPONSE_JSON, RESPONSES, RESPONSES_OF_FLOW, "r.created_at", "r.id"),
+         WF_SQL_PAGE_OLDEST(RESPONSE_COLUMNS(WF_SQL_TIME), RESPONSES, RESPONSES_OF_FLOW, "r.created_at", "r.id"),
          10},
 };

@@ -5,24 +5,26 @@
 #include "store/wf_sql.h"
 
 /* The records as the API shows them: sealed columns only as has_…. Macros, so that a list, a
- * look-up and an audit row never show different members. */
-#define COMPANY_MEMBERS                                                            \
-    "'id', c.id, 'slug', c.slug, 'name', c.name,"                                  \
-    " 'display_name', c.display_name, 'email', c.email, 'phone', c.phone,"         \
-    " 'subscription_plan', c.subscription_plan, 'status', c.status,"               \
-    " 'max_whatsapp_accounts', c.max_whatsapp_accounts, 'max_flows', c.max_flows," \
-    " 'max_monthly_messages', c.max_monthly_messages, 'settings', c.settings,"     \
-    " 'metadata', c.metadata, 'suspension_reason', c.suspension_reason,"           \
-    " 'trial_ends_at', wflows.time_text(c.trial_ends_at),"                         \
-    " 'activation_date', wflows.time_text(c.activation_date),"                     \
-    " 'created_by', c.created_by, 'updated_by', c.updated_by,"                     \
-    " 'created_at', wflows.time_text(c.created_at),"                               \
-    " 'updated_at', wflows.time_text(c.updated_at)"
-#define COMPANY_JSON "json_build_object(" COMPANY_MEMBERS ")"
+ * look-up and an audit row never show different members: as columns in a list, whose times are formatted by
+ * whoever writes it (T: WF_SQL_TIME), as one column of JSON elsewhere (T: WF_SQL_TIME_TEXT). */
+#define WF_SQL_TIME(column) column
+#define WF_SQL_TIME_TEXT(column) "wflows.time_text(" column ")"
+#define WF_SQL_JSON_OF(columns) "(select row_to_json(x) from (select " columns ") x)"
+
+#define COMPANY_COLUMNS(T) \
+    "c.id, c.slug, c.name, c.display_name, c.email, c.phone, c.subscription_plan, " \
+    "c.status, c.max_whatsapp_accounts, c.max_flows, c.max_monthly_messages, " \
+    "c.settings, c.metadata, c.suspension_reason, " \
+    T("c.trial_ends_at") " as trial_ends_at, " \
+    T("c.activation_date") " as activation_date, " \
+    "c.created_by, c.updated_by, " \
+    T("c.created_at") " as created_at, " \
+    T("c.updated_at") " as updated_at"
+#define COMPANY_JSON WF_SQL_JSON_OF(COMPANY_COLUMNS(WF_SQL_TIME_TEXT))
 /* With what is counted of it: for those who look, not for audit rows. */
-#define COMPANY_SHOWN                                                              \
-    "json_build_object(" COMPANY_MEMBERS ", 'current_monthly_messages', "          \
-    MONTH_COUNT("c.id", "flow_exchange") ")"
+#define COMPANY_SHOWN_COLUMNS(T) \
+    COMPANY_COLUMNS(T) ", " MONTH_COUNT("c.id", "flow_exchange") " as current_monthly_messages"
+#define COMPANY_SHOWN WF_SQL_JSON_OF(COMPANY_SHOWN_COLUMNS(WF_SQL_TIME_TEXT))
 /* Of this month, in UTC; what a child has counted is added every few seconds. */
 #define MONTH_COUNT(company, metric)                                               \
     "coalesce((select u.n from wflows.usage_counters u where u.company_id = "      \
@@ -76,17 +78,16 @@
     " 'created_at', wflows.time_text(a.created_at),"                                           \
     " 'updated_at', wflows.time_text(a.updated_at))"
 
-#define FLOW_JSON                                                                           \
-    "json_build_object('id', f.id, 'company_id', f.company_id, 'account_id', f.account_id," \
-    " 'name', f.name, 'display_name', f.display_name, 'status', f.status,"                  \
-    " 'active_version', f.active_version, 'meta_flow_id', f.meta_flow_id,"                  \
-    " 'meta_status', f.meta_status, 'meta_version', f.meta_version,"                        \
-    " 'meta_published_at', wflows.time_text(f.meta_published_at),"                          \
-    " 'latest_version', (select max(v.version) from wflows.flow_versions v"                 \
-    "  where v.company_id = f.company_id and v.flow_id = f.id),"                            \
-    " 'created_by', f.created_by, 'updated_by', f.updated_by,"                              \
-    " 'created_at', wflows.time_text(f.created_at),"                                        \
-    " 'updated_at', wflows.time_text(f.updated_at))"
+#define FLOW_COLUMNS(T) \
+    "f.id, f.company_id, f.account_id, f.name, f.display_name, f.status, " \
+    "f.active_version, f.meta_flow_id, f.meta_status, f.meta_version, " \
+    T("f.meta_published_at") " as meta_published_at, " \
+    "(select max(v.version) from wflows.flow_versions v where v.company_id = f.company_id" \
+    " and v.flow_id = f.id) as latest_version, " \
+    "f.created_by, f.updated_by, " \
+    T("f.created_at") " as created_at, " \
+    T("f.updated_at") " as updated_at"
+#define FLOW_JSON WF_SQL_JSON_OF(FLOW_COLUMNS(WF_SQL_TIME_TEXT))
 
 #define BILLING_JSON                                                                         \
     "json_build_object('stripe_customer_id', b.stripe_customer_id,"                          \

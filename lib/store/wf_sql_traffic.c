@@ -4,12 +4,11 @@
 
 /* ---- webhook events ------------------------------------------------------------------------- */
 
-#define EVENT_MEMBERS                                                                          \
-    "'id', e.id, 'company_id', e.company_id, 'account_id', e.account_id, 'waba_id', e.waba_id," \
-    " 'phone_number_id', e.phone_number_id, 'event_type', e.event_type, 'status', e.status,"   \
-    " 'error', e.error, 'received_at', wflows.time_text(e.received_at),"                       \
-    " 'processed_at', wflows.time_text(e.processed_at)"
-#define EVENT_JSON "json_build_object(" EVENT_MEMBERS ")"
+#define EVENT_COLUMNS(T) \
+    "e.id, e.company_id, e.account_id, e.waba_id, e.phone_number_id, e.event_type, " \
+    "e.status, e.error, " \
+    T("e.received_at") " as received_at, " \
+    T("e.processed_at") " as processed_at"
 #define EVENTS "wflows.webhook_events e"
 /* $5 event_type, $6 status */
 #define EVENTS_FILTERED                                                       \
@@ -43,16 +42,16 @@
 const wf_pg_stmt_t wf_sql_traffic[] = {
     WF_SQL_AT(WF_SQL_EVENT_ONE) =
         {"event_one",
-         "select json_build_object(" EVENT_MEMBERS ", 'payload', e.payload) from " EVENTS
+         "select " WF_SQL_JSON_OF(EVENT_COLUMNS(WF_SQL_TIME_TEXT) ", e.payload") " from " EVENTS
          " where e.company_id = $1::uuid and e.id = $2::uuid"
          " and ($3::uuid[] is null or e.account_id = any ($3::uuid[]))",
          3},
     WF_SQL_AT(WF_SQL_EVENT_PAGE_NEWEST) =
         {"event_page_newest",
-         WF_SQL_PAGE_NEWEST(EVENT_JSON, EVENTS, EVENTS_FILTERED, "e.received_at", "e.id"), 10},
+         WF_SQL_PAGE_NEWEST(EVENT_COLUMNS(WF_SQL_TIME), EVENTS, EVENTS_FILTERED, "e.received_at", "e.id"), 10},
     WF_SQL_AT(WF_SQL_EVENT_PAGE_OLDEST) =
         {"event_page_oldest",
-         WF_SQL_PAGE_OLDEST(EVENT_JSON, EVENTS, EVENTS_FILTERED, "e.received_at", "e.id"), 10},
+         WF_SQL_PAGE_OLDEST(EVENT_COLUMNS(WF_SQL_TIME), EVENTS, EVENTS_FILTERED, "e.received_at", "e.id"), 10},
 
     WF_SQL_AT(WF_SQL_DELIVERY_ONE) =
         {"delivery_one",

@@ -104,7 +104,7 @@ START_TEST(without_redis_a_change_is_made_and_its_outbox_row_waits)
                          " next_attempt_at > now()) from wflows.outbox where company_id = '%s'"
                          " and status = 'pending'",
                          company),
-                     "cache|cache.forget|{\"slug\":\"no-redis\",\"contexts\":true,\"flows\":[]}|t");
+                     "cache|cache.forget|{\"slug\":\"no-redis\",\"contexts\":true,\"flows\":[],\"auth\":[]}|t");
     dead.redis = NULL;
     OK(wf_company_update(test_ctx, &dead, company, json("{\"name\": \"M\"}"), &operator_root));
     ck_assert_int_eq(wf_cache_forget_company(test_ctx, &dead, "no-redis"), WF_EUNAVAIL);
