@@ -398,7 +398,7 @@ sub as_platform {
 is(as_platform("select count(*) from wflows.$_"), 2, "the platform sees every row of $_") for @tenant_tables;
 for my $sql ('delete from wflows.audit_logs', q{update wflows.audit_logs set actor = 'y'}, 'truncate wflows.companies cascade',
     'drop function wflows.tenant_record(text, text)', 'create table wflows.mine (id int)', 'set local role wf_owner',
-    'alter table wflows.companies no force row level security', q{update wflows.plans set max_flows = 0},
+    'alter table wflows.companies no force row level security', q{delete from wflows.plans},
     q{alter function wflows.tenant_record(text, text) security invoker}, 'delete from wflows.schema_migrations') {
     like(as_platform($sql), qr/permission denied|must be owner/, "the platform may not: $sql");
 }
