@@ -114,6 +114,9 @@ void wfa_once_end(wfa_call_t *call, const wf_once_t *once, const wfa_reply_t *re
 
 /* Text and status of a reply, from what the handler has set (wfa_reply.c). */
 void wfa_reply_finish(wfa_call_t *call, wfa_reply_t *reply);
+/* Writes a call down whose change a second person has to agree to: 202 with the approval (wfa_approvals.c). */
+wf_status_t wfa_approval_hold(wfa_call_t *call, wfa_reply_t *reply) WF_MUST_CHECK;
+
 /* Sends what a handler answered, with what the request's headers ask for: If-None-Match, Prefer (wfa_reply.c). */
 int wfa_reply_send(wfa_call_t *call, wfa_reply_t *reply);
 

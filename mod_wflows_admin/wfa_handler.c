@@ -1,5 +1,7 @@
 #include "wfa.h"
 
+#include "service/wf_approval.h"
+
 #include <http_request.h>
 #include <string.h>
 
@@ -277,6 +279,9 @@ static int run(wfa_call_t *call, wf_api_route_id_t id)
         }
         return OK;
     }
+    if (st != WF_OK && wf_approval_is_needed(call->ctx)) {
+        st = wfa_approval_hold(call, &reply);
+    }
     return st == WF_OK ? finish(call, once, &reply) : fail(call, once, st);
 }
 
@@ -298,6 +303,7 @@ static void begin(wfa_call_t *call, request_rec *r, const wfm_request_t *req,
     call->ctx = wfm_ctx_make(r, req->request_id);
     call->ctx->deadline = apr_time_now() + wfa_timeout(r);
     call->actor = (wf_actor_t){.actor = "nobody",
+                               .four_eyes = 1,
                                .ip_address = r->useragent_ip,
                                .user_agent = apr_table_get(r->headers_in, "User-Agent")};
 }

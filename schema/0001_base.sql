@@ -164,6 +164,7 @@ create table wflows.plans (
     retention_days int not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    approvals boolean not null default false, -- its companies may want four eyes (settings.require_approvals)
     constraint plans_name_check check (name ~ '^[a-z][a-z0-9_-]{0,31}$'),
     constraint plans_limits_check check (max_whatsapp_accounts >= 0 and max_flows >= 0
         and max_monthly_messages >= 0 and max_users >= 0 and retention_days >= 0)
@@ -174,3 +175,4 @@ insert into wflows.plans values
     ('enterprise', 0, 0, 0, 0, 0);
 grant select on wflows.plans to wflows_app, wflows_lookup;
 grant select, insert, update on wflows.plans to wflows_platform;
+update wflows.plans set approvals = true where name = 'enterprise';

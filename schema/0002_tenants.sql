@@ -52,6 +52,16 @@ grant select, update (name, display_name, email, phone, subscription_plan, max_w
 grant select, insert, update, delete on wflows.companies to wflows_platform;
 grant select on wflows.companies to wflows_lookup, wflows_worker;
 
+-- Do changes of credentials, its deletion and the like wait for a second person? Where the plan has it and the
+-- company says so.
+create function wflows.four_eyes(p_company wflows.companies) returns boolean
+language sql stable parallel safe
+return coalesce(p_company.settings -> 'require_approvals' = 'true'::jsonb
+                and (select p.approvals from wflows.plans p where p.name = p_company.subscription_plan),
+                false);
+revoke execute on function wflows.four_eyes(wflows.companies) from public;
+grant execute on function wflows.four_eyes(wflows.companies) to wflows_app, wflows_platform;
+
 -- Columns marked * hold sealed text (DESIGN.md section 6), never a secret in clear.
 create table wflows.whatsapp_accounts (
     company_id uuid not null

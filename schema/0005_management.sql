@@ -123,28 +123,35 @@ create table wflows.feature_flags (
 call wflows.protect('wflows.feature_flags');
 grant select, insert, update, delete on wflows.feature_flags to wflows_app, wflows_platform;
 
+-- What waits for a second person's yes (wf_change_approve), and what became of it.
 create table wflows.approvals (
     company_id uuid not null constraint approvals_company_id_fkey references wflows.companies (id),
     id uuid not null,
     action text not null,
     resource_type text not null,
     resource_id text,
-    request json not null,
+    operation text not null, -- the API's, which is called again
+    request json not null,   -- for people: without a secret
+    sealed text,             -- *: all of the request; null: decided
     status text not null default 'pending',
     requested_by text not null,
     decided_by text,
     reason text,
     created_at timestamptz not null default now(),
-    expires_at timestamptz,
+    expires_at timestamptz not null,
     decided_at timestamptz,
     primary key (company_id, id),
     constraint approvals_action_check check (action ~ '^[a-z_]+\.[a-z_]+$'),
     constraint approvals_status_check
         check (status in ('pending', 'approved', 'rejected', 'cancelled', 'expired')),
+    constraint approvals_reason_check check (char_length(reason) <= 500),
+    constraint approvals_sealed_check check (sealed like 'wf1:%' and (status = 'pending')
+                                             or sealed is null and (status <> 'pending')),
     constraint approvals_decided_check
         check ((status in ('approved', 'rejected')) = (decided_by is not null))
 );
-create index approvals_open on wflows.approvals (company_id, created_at) where status = 'pending';
+create index approvals_by_time on wflows.approvals (company_id, created_at, id);
+create index approvals_open on wflows.approvals (expires_at) where status = 'pending';
 call wflows.protect('wflows.approvals');
 grant select, insert, update on wflows.approvals to wflows_app;
 grant select, insert, update, delete on wflows.approvals to wflows_platform;
@@ -165,6 +172,31 @@ create table wflows.opt_outs (
 );
 call wflows.protect('wflows.opt_outs');
 grant select, insert, update, delete on wflows.opt_outs to wflows_app, wflows_platform;
+
+-- Those whose time is over, with their audit rows. As wflows_platform; by company, as every audit row locks its chain.
+create function wflows.approvals_expire(p_max int) returns int
+language plpgsql
+as $$
+declare
+    a wflows.approvals;
+    v_count int := 0;
+begin
+    for a in
+        select p.* from wflows.approvals p where p.status = 'pending' and p.expires_at <= now()
+        order by p.company_id, p.id limit p_max for update skip locked
+    loop
+        update wflows.approvals p set status = 'expired', sealed = null, decided_at = now()
+        where p.company_id = a.company_id and p.id = a.id;
+        insert into wflows.audit_logs (company_id, id, actor, action, resource_type, resource_id, metadata)
+        values (a.company_id, gen_random_uuid(), 'job:approvals', 'approval.expired', 'approval', a.id,
+                json_build_object('action', a.action, 'requested_by', a.requested_by));
+        v_count := v_count + 1;
+    end loop;
+    return v_count;
+end
+$$;
+revoke execute on function wflows.approvals_expire(int) from public;
+grant execute on function wflows.approvals_expire(int) to wflows_platform;
 
 -- ---- erasure of a company (LGPD art. 18) --------------------------------------------------------------------------
 

@@ -109,7 +109,8 @@ is("$r->{status} " . Wflows::Api::pointers($r), '422 /name', 'a replacement has 
 
 my $gestor = $platform->as(role => 'gestor', company => $id);
 $r = $gestor->get("/companies/$id/settings");
-is_deeply($r->{json}, { session_ttl => 86400, require_bound_tokens => Cpanel::JSON::XS::false, shared_flow_tokens => [],
+is_deeply($r->{json}, { session_ttl => 86400, require_bound_tokens => Cpanel::JSON::XS::false, require_approvals => Cpanel::JSON::XS::false,
+        shared_flow_tokens => [],
     rate_limit => { max_requests => 0, window_ms => 60000 } }, 'all settings are shown, with their defaults');
 $r = $gestor->patch("/companies/$id/settings", { session_ttl => 900, rate_limit => { max_requests => 10 } }, if_match => $r->{etag});
 is_deeply([$r->{status}, $r->{json}{session_ttl}, $r->{json}{rate_limit}], [200, 900, { max_requests => 10, window_ms => 60000 }],

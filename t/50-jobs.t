@@ -57,7 +57,7 @@ $stack->ctl('account', 'set', 'main', '--company', 'acme', { 'callback-secret' =
 
 # ---- they run -----------------------------------------------------------------------------------------------
 
-becomes(sub { ask(q{select count(*) from wflows.job_runs where outcome = 'ok'}) }, 10, 'every job has run by itself');
+becomes(sub { ask(q{select count(*) from wflows.job_runs where outcome = 'ok'}) }, 12, 'every job has run by itself');
 is(ask(q{select count(*) from wflows.job_runs where outcome = 'failed'}), 0, 'none has failed');
 
 # ---- sessions -----------------------------------------------------------------------------------------------

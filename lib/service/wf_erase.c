@@ -141,7 +141,7 @@ static wf_status_t erase_cache(wf_ctx_t *ctx, progress_t *progress, const wf_ser
 
     if ((dir && (st = wf_media_files_erase(ctx, &late, dir, erasure->company_id)) != WF_OK) ||
         (service->store->redis &&
-         (st = wf_cache_erase(ctx, &progress->removed, service->store, erasure->slug)) != WF_OK) ||
+         (st = wf_cache_erase(ctx, &progress->removed, service->store, erasure->slug, erasure->company_id)) != WF_OK) ||
         (st = wf_erasure_advance(ctx, service->store, erasure, WF_ERASE_CACHE, "redis_keys",
                                  progress->removed)) != WF_OK ||
         (late > 0 && (st = wf_erasure_advance(ctx, service->store, erasure, WF_ERASE_CACHE, "files",

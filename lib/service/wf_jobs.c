@@ -1,6 +1,7 @@
 #include "service/wf_jobs.h"
 
 #include "service/wf_erase.h"
+#include "store/wf_approval_store.h"
 #include "store/wf_auth_store.h"
 #include "store/wf_jobs_store.h"
 #include "store/wf_manage_store.h"
@@ -97,6 +98,14 @@ static wf_status_t bury_callbacks(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t
 static wf_status_t sweep_retention(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
 {
     return wf_retention_sweep(ctx, done, more, jobs->service->store, &jobs->sweep, BATCH);
+}
+
+static wf_status_t expire_approvals(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
+{
+    wf_status_t st = wf_approvals_expire(ctx, done, jobs->service->store, BATCH);
+
+    *more = *done == BATCH;
+    return st;
 }
 
 static wf_status_t erase(wf_ctx_t *ctx, int *done, int *more, wf_jobs_t *jobs)
@@ -248,6 +257,7 @@ static const struct {
     [WF_JOB_ROTATION] = {apr_time_from_sec(600), remind},
     [WF_JOB_RETENTION] = {apr_time_from_sec(900), sweep_retention},
     [WF_JOB_VERIFICATION] = {apr_time_from_sec(3600), mark_stale},
+    [WF_JOB_APPROVALS] = {apr_time_from_sec(600), expire_approvals},
     [WF_JOB_ERASURE] = {apr_time_from_sec(2), erase},
 };
 

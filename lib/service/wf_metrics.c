@@ -32,6 +32,7 @@ static const char *const jobs[WF_JOB_COUNT] = {
     [WF_JOB_RETENTION] = "retention",
     [WF_JOB_VERIFICATION] = "verification",
     [WF_JOB_ERASURE] = "erasure",
+    [WF_JOB_APPROVALS] = "approvals",
 };
 
 static const struct {

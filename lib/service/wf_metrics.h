@@ -154,6 +154,7 @@ typedef enum {
     WF_JOB_RETENTION,
     WF_JOB_VERIFICATION,
     WF_JOB_ERASURE,
+    WF_JOB_APPROVALS,
     WF_JOB_COUNT
 } wf_job_t;
 

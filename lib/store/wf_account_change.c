@@ -112,6 +112,19 @@ static void redact_secrets(wf_json_t *old_doc, wf_json_t *new_doc, const wf_json
     }
 }
 
+static int has_secret(const wf_json_t *members)
+{
+    size_t i;
+
+    for (i = 0; i < WF_ACCOUNT_FIELDS; i++) {
+        if (wf_account_fields[i].kind == WF_FIELD_SECRET &&
+            wf_json_has(members, wf_account_fields[i].name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* `whole`: the members are all there is, the secrets excepted, which nobody can send back. */
 static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t *ring,
                           const char *account_id, const wf_json_t *members, int whole,
@@ -124,7 +137,8 @@ static wf_status_t update(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_t
 
     if ((st = wf_account_before(ctx, &before, change, account_id)) != WF_OK ||
         (!whole && (st = wf_fields_row(ctx, &row, wf_account_fields, WF_ACCOUNT_FIELDS, before.doc,
-                                       members)) != WF_OK)) {
+                                       members)) != WF_OK) ||
+        (has_secret(members) && (st = wf_change_approve(ctx, change)) != WF_OK)) {
         return st;
     }
     st = wf_sealer_open(ctx, &sealer, change, ring, before.id, row);

@@ -82,7 +82,8 @@ static wf_status_t set_key(wf_ctx_t *ctx, wf_change_t *change, const wf_keyring_
     wf_sealer_t sealer;
     wf_status_t st;
 
-    if ((st = wf_account_before(ctx, &before, change, account_id)) != WF_OK) {
+    if ((st = wf_account_before(ctx, &before, change, account_id)) != WF_OK ||
+        (st = wf_change_approve(ctx, change)) != WF_OK) {
         return st;
     }
     st = wf_sealer_open(ctx, &sealer, change, ring, before.id, row);
@@ -129,6 +130,9 @@ static wf_status_t begin_rotation(wf_ctx_t *ctx, wf_key_rotation_t *out, wf_chan
     if (before.rotation_id && before.rotation_until > wf_now(ctx)) {
         return wf_fail_code(ctx, WF_ECONFLICT, "rotation_in_progress",
                             WFLOGNO(0662) "a key rotation of this account is under way");
+    }
+    if ((st = wf_change_approve(ctx, change)) != WF_OK) {
+        return st;
     }
     if ((st = wf_uuid_v7(ctx, out->id)) != WF_OK) {
         return st;

@@ -172,19 +172,16 @@ static wf_status_t unlink_keys(wf_ctx_t *ctx, int64_t *count, const wf_store_t *
     return st;
 }
 
-wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store, const char *slug)
+/* The keys with one hash tag. */
+static wf_status_t erase_tag(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store, const char *tag)
 {
-    const char *pattern = pattern_of(ctx->pool, WF_KEY_OF_COMPANY(ctx->pool, store->prefix, slug, ""));
+    const char *pattern = pattern_of(ctx->pool, WF_KEY_OF_COMPANY(ctx->pool, store->prefix, tag, ""));
     char cursor[32] = "0";
     const wf_redis_reply_t *reply;
     apr_pool_t *pool;
     wf_ctx_t *own;
     wf_status_t st = WF_OK;
 
-    *count = 0;
-    if (!store->redis) {
-        return WF_EUNAVAIL;
-    }
     apr_pool_create(&pool, ctx->pool);
     do {
         apr_pool_clear(pool);
@@ -198,5 +195,20 @@ wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *stor
         }
     } while (st == WF_OK && strcmp(cursor, "0") != 0);
     apr_pool_destroy(pool);
+    return st;
+}
+
+wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store, const char *slug,
+                           const char *company_id)
+{
+    const char *const tags[] = {slug, apr_pstrcat(ctx->pool, "company:", slug, NULL),
+                                apr_pstrcat(ctx->pool, "company:", company_id, NULL)};
+    wf_status_t st = store->redis ? WF_OK : WF_EUNAVAIL;
+    size_t i;
+
+    *count = 0;
+    for (i = 0; st == WF_OK && i < sizeof(tags) / sizeof(tags[0]); i++) {
+        st = erase_tag(ctx, count, store, tags[i]);
+    }
     return st;
 }

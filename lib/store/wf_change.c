@@ -89,6 +89,7 @@ wf_status_t wf_change_begin(wf_ctx_t *ctx, wf_change_t *change, const wf_store_t
     change->slug = wf_pg_cell(res, 0, 1);
     change->max_accounts = wf_store_int(res, 0, 2);
     change->max_flows = wf_store_int(res, 0, 3);
+    change->four_eyes = strcmp(wf_pg_cell(res, 0, 4), "t") == 0;
     return WF_OK;
 }
 
@@ -240,6 +241,7 @@ wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *acti
         return WF_OK;
     }
     change->touched = 1;
+    row.metadata = wf_approval_metadata(ctx->pool, change->actor);
     return wf_audit_add(ctx, change->conn, &row, change->actor);
 }
 

@@ -40,6 +40,7 @@ static int is_shared_token(const char *text)
 static const wf_field_t settings[] = {
     {"session_ttl", WF_FIELD_INT, 0, 60, 30 * 86400, NULL, NULL}, /* seconds */
     {"require_bound_tokens", WF_FIELD_BOOL, 0, 0, 0, NULL, NULL},
+    {"require_approvals", WF_FIELD_BOOL, 0, 0, 0, NULL, NULL}, /* where the plan has them: wf_approval_store.h */
     {"shared_flow_tokens", WF_FIELD_LIST, 0, 0, SHARED_TOKENS_MAX, is_shared_token,
      "flow tokens of 1 to 512 bytes"},
     {"rate_limit", WF_FIELD_OBJECT, 0, 0, OBJECT_MAX, NULL, NULL},
@@ -77,6 +78,7 @@ wf_json_t *wf_settings_shown(apr_pool_t *pool, const wf_json_t *company)
 
     wf_json_set_int(out, "session_ttl", SESSION_TTL_DEFAULT_S);
     wf_json_set_bool(out, "require_bound_tokens", 0);
+    wf_json_set_bool(out, "require_approvals", 0);
     wf_json_set(out, "shared_flow_tokens", wf_json_array_make(pool));
     wf_json_set_int(rate, "max_requests", 0);
     wf_json_set_int(rate, "window_ms", RATE_WINDOW_DEFAULT_MS);

@@ -88,6 +88,14 @@ static void forget_callers(wf_change_t *change, const wf_json_t *old_doc, const 
     }
 }
 
+/* Nobody alone takes away that two have to agree. */
+static wf_status_t keep_four_eyes(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *new_doc)
+{
+    return wf_json_get_bool(wf_json_get(new_doc, "settings"), "require_approvals", 0)
+               ? WF_OK
+               : wf_change_approve(ctx, change);
+}
+
 /* `current`: what object members are merged into; NULL: they replace. */
 static wf_status_t save(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *members,
                         const wf_json_t *old_doc, const wf_json_t *current)
@@ -103,6 +111,9 @@ static wf_status_t save(wf_ctx_t *ctx, wf_change_t *change, const wf_json_t *mem
     params[1] = wf_json_text(ctx->pool, row, NULL);
     st = wf_change_exec_json(ctx, &new_doc, change, WF_SQL_COMPANY_UPDATE, params);
     forget_callers(change, old_doc, new_doc);
+    if (st == WF_OK) {
+        st = keep_four_eyes(ctx, change, new_doc);
+    }
     return st == WF_OK ? wf_change_audit(ctx, change, action_of(old_doc, new_doc),
                                          change->company_id, old_doc, new_doc)
                        : st;
@@ -278,6 +289,7 @@ static wf_status_t remove_company(wf_ctx_t *ctx, wf_change_t *change)
     wf_status_t st;
 
     if ((st = read_row(ctx, &old_doc, change)) != WF_OK ||
+        (st = wf_change_approve(ctx, change)) != WF_OK ||
         (st = forget_all_flows(ctx, change)) != WF_OK ||
         (st = wf_change_exec(ctx, &res, change, WF_SQL_COMPANY_REMOVE, params)) != WF_OK) {
         return st;

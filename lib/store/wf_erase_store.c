@@ -50,7 +50,9 @@ static wf_status_t request(wf_ctx_t *ctx, wf_change_t *change, const char *compa
     }
     change->company_id = row.company_id = row.resource_id = wf_pg_cell(res, 0, 0);
     change->slug = wf_pg_cell(res, 0, 1);
-    if ((st = check_request(ctx, change, confirm, wf_pg_cell(res, 0, 2))) != WF_OK) {
+    change->four_eyes = strcmp(wf_pg_cell(res, 0, 3), "t") == 0;
+    if ((st = check_request(ctx, change, confirm, wf_pg_cell(res, 0, 2))) != WF_OK ||
+        (st = wf_change_approve(ctx, change)) != WF_OK) {
         return st;
     }
     params[0] = change->company_id;
@@ -62,6 +64,8 @@ static wf_status_t request(wf_ctx_t *ctx, wf_change_t *change, const char *compa
     }
     change->touched = 1;
     wf_change_forget_auth(change, "*");
+    wf_change_forget_auth(change, "*");
+    row.metadata = wf_approval_metadata(ctx->pool, change->actor);
     return wf_audit_add(ctx, change->conn, &row, change->actor);
 }
 

@@ -76,6 +76,7 @@ wf_status_t wf_record_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *sto
 
 /* ---- the lists ---------------------------------------------------------------------------------- */
 
+extern const wf_list_t wf_list_approvals; /* wf_approval_store.c */
 extern const wf_list_t wf_list_audit;     /* wf_audit_store.c */
 extern const wf_list_t wf_list_companies; /* wf_company_store.c */
 extern const wf_list_t wf_list_accounts;  /* wf_account_store.c */

@@ -201,6 +201,9 @@ static wf_status_t replay_batch(wf_ctx_t *ctx, size_t *rows, replay_t *replay,
         st = match(ctx, &ids, replay, &change);
     }
     if (st == WF_OK && !replay->dry_run && wf_json_len(ids) > 0) {
+        st = wf_change_approve(ctx, &change);
+    }
+    if (st == WF_OK && !replay->dry_run && wf_json_len(ids) > 0) {
         st = replay_ids(ctx, &replayed, &change, replay->filter, ids);
     }
     if ((st = wf_change_end(ctx, &change, st)) == WF_OK) {

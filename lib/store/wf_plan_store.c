@@ -11,6 +11,7 @@ static const wf_field_t fields[] = {
     {"max_monthly_messages", WF_FIELD_INT, WF_FIELD_NOT_NULL, 0, INT64_MAX / 2, NULL, NULL},
     {"max_users", WF_FIELD_INT, WF_FIELD_NOT_NULL, 0, LIMIT_MAX, NULL, NULL},
     {"retention_days", WF_FIELD_INT, WF_FIELD_NOT_NULL, 0, 36500, NULL, NULL},
+    {"approvals", WF_FIELD_BOOL, WF_FIELD_NOT_NULL, 0, 0, NULL, NULL},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -80,7 +81,11 @@ wf_status_t wf_plan_save(wf_ctx_t *ctx, wf_json_t **out, int *made, const wf_sto
                               WFLOGNO(0633) "a plan is called after 1 to 32 of a-z, 0-9, _ and -");
     }
     for (f = 0; f < FIELDS; f++) {
-        wf_json_set_int(none, fields[f].name, 0);
+        if (fields[f].kind == WF_FIELD_BOOL) {
+            wf_json_set_bool(none, fields[f].name, 0);
+        } else {
+            wf_json_set_int(none, fields[f].name, 0);
+        }
     }
     row = wf_fields_filled(ctx->pool, fields, FIELDS, members, none);
     if ((st = wf_fields_check(ctx, fields, FIELDS, row, 1)) != WF_OK) {

@@ -139,7 +139,7 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          " coalesce(c.max_whatsapp_accounts, (select p.max_whatsapp_accounts from wflows.plans p"
          "  where p.name = c.subscription_plan)),"
          " coalesce(c.max_flows, (select p.max_flows from wflows.plans p"
-         "  where p.name = c.subscription_plan))"
+         "  where p.name = c.subscription_plan)), wflows.four_eyes(c)"
          " from wflows.companies c where c.id = $1::uuid and c.deleted_at is null"
          " for no key update of c",
          1},

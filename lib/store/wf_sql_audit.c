@@ -34,6 +34,22 @@
          " else " WF_SQL_UUID_LEAST " end)",                                                \
          "asc")
 
+#define APPROVALS "wflows.approvals a"
+/* Before the job has come by, too. */
+#define APPROVAL_STATUS \
+    "case when a.status = 'pending' and a.expires_at <= now() then 'expired' else a.status end"
+#define APPROVAL_JSON                                                                       \
+    "json_build_object('id', a.id, 'company_id', a.company_id, 'action', a.action,"         \
+    " 'resource_type', a.resource_type, 'resource_id', a.resource_id,"                      \
+    " 'request', a.request, 'status', " APPROVAL_STATUS ","                                 \
+    " 'requested_by', a.requested_by, 'decided_by', a.decided_by, 'reason', a.reason,"      \
+    " 'created_at', wflows.time_text(a.created_at),"                                        \
+    " 'expires_at', wflows.time_text(a.expires_at),"                                        \
+    " 'decided_at', wflows.time_text(a.decided_at))"
+#define APPROVALS_FILTERED                                                                  \
+    "a.company_id = $1::uuid and ($5::text is null or " APPROVAL_STATUS " = $5)"            \
+    " and ($6::text is null or a.action = $6) and ($7::text is null or a.requested_by = $7)"
+
 const wf_pg_stmt_t wf_sql_audit[] = {
     WF_SQL_AT(WF_SQL_AUDIT_PAGE_NEWEST) = {"audit_page_newest", PAGE_NEWEST, 10},
     WF_SQL_AT(WF_SQL_AUDIT_PAGE_OLDEST) = {"audit_page_oldest", PAGE_OLDEST, 10},
@@ -72,10 +88,49 @@ const wf_pg_stmt_t wf_sql_audit[] = {
          ") as id) n",
          1},
 
+    WF_SQL_AT(WF_SQL_APPROVAL_PAGE_NEWEST) =
+        {"approval_page_newest",
+         WF_SQL_PAGE_NEWEST(APPROVAL_JSON, APPROVALS, APPROVALS_FILTERED, "a.created_at", "a.id"), 7},
+    WF_SQL_AT(WF_SQL_APPROVAL_PAGE_OLDEST) =
+        {"approval_page_oldest",
+         WF_SQL_PAGE_OLDEST(APPROVAL_JSON, APPROVALS, APPROVALS_FILTERED, "a.created_at", "a.id"), 7},
+    WF_SQL_AT(WF_SQL_APPROVAL_GET) = {"approval_get",
+                                      "select " APPROVAL_JSON " from " APPROVALS
+                                      " where a.company_id = $1::uuid and a.id = $2::uuid",
+                                      2},
+    WF_SQL_AT(WF_SQL_APPROVAL_COUNT) =
+        {"approval_count",
+         "select count(*) from wflows.approvals a where a.company_id = $1::uuid"
+         " and a.status = 'pending' and a.expires_at > now()",
+         1},
+    WF_SQL_AT(WF_SQL_APPROVAL_ADD) =
+        {"approval_add",
+         "insert into wflows.approvals (company_id, id, operation, action, resource_type, resource_id,"
+         " request, sealed, requested_by, expires_at) values ($1::uuid, $2::uuid, $3, $4, $5, $6,"
+         " $7::json, $8, $9, wflows.us_time($10::bigint))",
+         10},
+    /* The last one: asked for by $3, or with an API key that $3 has made. */
+    WF_SQL_AT(WF_SQL_APPROVAL_LOCK) =
+        {"approval_lock",
+         "select " APPROVAL_STATUS ", a.requested_by, a.operation, a.sealed, a.action,"
+         " a.requested_by = $3 or exists (select from wflows.api_keys k"
+         "  where k.company_id = a.company_id and 'key:' || k.id = a.requested_by"
+         "  and k.created_by = $3)"
+         " from " APPROVALS " where a.company_id = $1::uuid and a.id = $2::uuid for update of a",
+         3},
+    WF_SQL_AT(WF_SQL_APPROVAL_DECIDE) =
+        {"approval_decide",
+         "update wflows.approvals a set status = $3, sealed = null, decided_at = now(), reason = $5,"
+         " decided_by = case when $3 in ('approved', 'rejected') then $4 end"
+         " where a.company_id = $1::uuid and a.id = $2::uuid and a.status = 'pending'",
+         5},
+    WF_SQL_AT(WF_SQL_APPROVALS_EXPIRE) = {"approvals_expire",
+                                          "select wflows.approvals_expire($1::int)", 1},
+
     /* A deleted company has no slug that is its own: only its id finds it. */
     WF_SQL_AT(WF_SQL_ERASURE_COMPANY) =
         {"erasure_company",
-         "select c.id, c.slug, c.status from wflows.companies c"
+         "select c.id, c.slug, c.status, wflows.four_eyes(c) from wflows.companies c"
          " where c.id = $1::uuid or ($1::uuid is null and c.slug = $2 and c.deleted_at is null)"
          " for update",
          2},

@@ -35,13 +35,14 @@ const wf_pg_stmt_t wf_sql_companies[] = {
     WF_SQL_AT(WF_SQL_PLAN_SAVE) =
         {"plan_save",
          "insert into wflows.plans as p (name, max_whatsapp_accounts, max_flows,"
-         " max_monthly_messages, max_users, retention_days)"
+         " max_monthly_messages, max_users, retention_days, approvals)"
          " select $1, n.max_whatsapp_accounts, n.max_flows, n.max_monthly_messages, n.max_users,"
-         " n.retention_days from jsonb_populate_record(null::wflows.plans, $2::jsonb) n"
+         " n.retention_days, n.approvals from jsonb_populate_record(null::wflows.plans, $2::jsonb) n"
          " on conflict (name) do update set"
          " max_whatsapp_accounts = excluded.max_whatsapp_accounts, max_flows = excluded.max_flows,"
          " max_monthly_messages = excluded.max_monthly_messages, max_users = excluded.max_users,"
-         " retention_days = excluded.retention_days, updated_at = now()"
+         " retention_days = excluded.retention_days, approvals = excluded.approvals,"
+         " updated_at = now()"
          " returning " PLAN_JSON,
          2},
     /* The limits of its companies are cached with each of them: one cache row of the outbox for each. */

@@ -35,7 +35,7 @@
     "json_build_object('name', p.name,"                                            \
     " 'max_whatsapp_accounts', p.max_whatsapp_accounts, 'max_flows', p.max_flows," \
     " 'max_monthly_messages', p.max_monthly_messages, 'max_users', p.max_users,"   \
-    " 'retention_days', p.retention_days,"                                         \
+    " 'retention_days', p.retention_days, 'approvals', p.approvals,"               \
     " 'created_at', wflows.time_text(p.created_at),"                               \
     " 'updated_at', wflows.time_text(p.updated_at))"
 

@@ -27,6 +27,13 @@ typedef struct {
 
 const struct wf_store_scripts_t *wf_store_scripts_make(apr_pool_t *pool);
 
+/* What a second person agreed to, and agrees to by the first change that is made with it. */
+typedef struct {
+    const char *id;           /* of the approval */
+    const char *requested_by; /* an actor */
+    int used;
+} wf_approval_use_t;
+
 /* Who changes something, for the audit row, and what they have seen of it. */
 typedef struct {
     const char *actor;   /* "wflowsctl:root", "user:<id>", "job:expiry" */
@@ -34,6 +41,8 @@ typedef struct {
     const char *ip_address;
     const char *user_agent;
     const char *if_match; /* an If-Match header: wf_version_tag in quotes, a list of them, or "*"; NULL: any */
+    int four_eyes; /* 1: needs a second person where the company wants one (callers of the API); operators and jobs do not */
+    wf_approval_use_t *approval; /* the second person's yes; NULL: none */
 } wf_actor_t;
 
 /* A record's version for ETag and If-Match, of its id and "updated_at". What is only counted (usage) is no
@@ -532,9 +541,10 @@ wf_status_t wf_cache_forget_sessions(wf_ctx_t *ctx, const wf_store_t *store, con
 wf_status_t wf_cache_leave_sessions(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                     const char *slug,
                                     const apr_array_header_t *token_hashes) WF_MUST_CHECK;
-/* Deletes every key of a company, for its erasure; *count: how many. Walks all keys that there are. */
-wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store,
-                           const char *slug) WF_MUST_CHECK;
+/* Deletes every key of a company, for its erasure; *count: how many. Walks all keys that there are. What is remembered
+ * of its API keys and people has no name of the company's; it ends by itself within a minute. */
+wf_status_t wf_cache_erase(wf_ctx_t *ctx, int64_t *count, const wf_store_t *store, const char *slug,
+                           const char *company_id) WF_MUST_CHECK;
 
 /* ---- what wflowsctl doctor looks at (wf_doctor_store.c) ------------------------------------------------ */
 

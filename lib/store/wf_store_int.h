@@ -46,6 +46,7 @@ typedef struct {
     const char *company_id; /* as stored: what is sealed is bound to its letters */
     const char *slug;
     int64_t max_accounts, max_flows;  /* the company's own or its plan's; 0: no limit */
+    int four_eyes; /* the company wants a second person's yes to what asks wf_change_approve */
     int forget_contexts;              /* 1 unless the change is of one flow only */
     apr_array_header_t *forget_flows; /* of const char *: flow names */
     apr_array_header_t *forget_auth;  /* of const char *: names of wf_auth_store.h */
@@ -78,6 +79,12 @@ wf_status_t wf_change_audit(wf_ctx_t *ctx, wf_change_t *change, const char *acti
 void wf_change_forget_flow(wf_change_t *change, const char *flow_name);
 /* What is known of a caller: "user:<id>", "key:<look-up id>", "*". */
 void wf_change_forget_auth(wf_change_t *change, const char *name);
+/* To be asked before a change of credentials, a deletion and the like. WF_OK: nobody has to agree, or somebody has
+ * (the approval is decided in this transaction, once). WF_ECONFLICT with code WF_APPROVAL_NEEDED: a second person has
+ * to agree; the API's frame makes a request for that of it. Other codes: it is decided, expired, or the caller's own. */
+wf_status_t wf_change_approve(wf_ctx_t *ctx, wf_change_t *change) WF_MUST_CHECK;
+/* For an audit row: what the actor's approval was; NULL: none. */
+const char *wf_approval_metadata(apr_pool_t *pool, const wf_actor_t *actor);
 /* Commits if `st` is WF_OK, else rolls back; returns how it ended. Redis being down is no failure:
  * the outbox has it. */
 wf_status_t wf_change_end(wf_ctx_t *ctx, wf_change_t *change, wf_status_t st) WF_MUST_CHECK;
