@@ -34,6 +34,33 @@ call wflows.protect('wflows.flow_messages');
 grant select, insert, delete on wflows.flow_messages to wflows_app;
 grant select, insert, update, delete on wflows.flow_messages to wflows_platform;
 
+-- Flow messages that we sent, or tried to. Without the person they went to.
+create table wflows.sent_messages (
+    company_id uuid not null constraint sent_messages_company_id_fkey references wflows.companies (id),
+    id uuid not null,
+    account_id uuid not null,
+    flow_id uuid not null,
+    kind text not null,
+    status text not null default 'sending',
+    token_hash bytea not null,
+    message_id text, -- Meta's, once it is sent
+    send_key text,   -- of the caller's Idempotency-Key: one message for each
+    error_code text,
+    created_by text,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    primary key (company_id, id),
+    constraint sent_messages_send_key_key unique (company_id, send_key),
+    constraint sent_messages_kind_check check (kind in ('interactive', 'template')),
+    -- unknown: Meta did not answer, it may have been sent
+    constraint sent_messages_status_check check (status in ('sending', 'sent', 'failed', 'unknown'))
+);
+create unique index sent_messages_message_id_key on wflows.sent_messages (company_id, message_id)
+    where message_id is not null;
+create index sent_messages_by_time on wflows.sent_messages (company_id, created_at);
+call wflows.protect('wflows.sent_messages');
+grant select, insert, update, delete on wflows.sent_messages to wflows_app, wflows_platform;
+
 -- What could not be added to the counters at once because another POST was doing so: added by the next one, or by a job. Every
 -- POST of a company would wait for the commit of the one before if all of them changed its rows.
 create table wflows.counts_pending (
@@ -185,6 +212,12 @@ begin
         if found then
             return;
         end if;
+    else
+        -- A flow without an endpoint has no session: the message that we sent says which flow it was.
+        select m.flow_id, f.name into session.flow_id, session.flow_name
+        from wflows.sent_messages m
+        join wflows.flows f on f.company_id = m.company_id and f.id = m.flow_id
+        where m.company_id = p_company and m.message_id = p_context_id;
     end if;
     insert into wflows.flow_responses (company_id, id, session_id, account_id, flow_id, flow_name,
                                        source, message_id, phone_number, response)

@@ -92,6 +92,7 @@ my @samples = (
     approvals => sub { { company_id => $_[0], id => $_[0], action => 'a.b', resource_type => 'a', operation => 'a_b',
             request => '{}', sealed => 'wf1:x', requested_by => 'x', expires_at => '2030-01-01' } },
     flow_messages => sub { { company_id => $_[0], message_id => 'wamid.1', token_hash => 'x' } },
+    sent_messages => sub { { company_id => $_[0], id => $_[0], account_id => $_[0], flow_id => $_[0], kind => 'template', token_hash => 'x' } },
     flow_health => sub { { company_id => $_[0], meta_flow_id => '88', event => 'endpoint_latency', at => '2026-01-01Z', payload => '{}' } },
     counts_pending => sub { { company_id => $_[0], id => $_[0], month => '2026-01', events => 1, messages_received => 0, messages_sent => 0, flows_completed => 0, at => '2026-01-01Z' } },
     opt_outs => sub { { company_id => $_[0], contact => '5511', source => 'api' } },

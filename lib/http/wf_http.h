@@ -38,6 +38,9 @@ typedef struct {
     /* 1: the host is the operator's own word and may be anywhere, loopback too. Never for a URL that a company or
      * a reply gave. */
     int is_operators;
+    /* 1: on a connection of its own. A request whose answer is lost on a connection that was used before is sent
+     * again by libcurl: so this is for what must not be done twice. */
+    int is_once;
     /* Takes the body of a 2xx reply in pieces, at most `sink_max` bytes of it; NULL: it is kept. What the
      * sink fails with, the request fails with; a body that is too long is WF_ELIMIT. */
     wf_bytes_fn *sink;

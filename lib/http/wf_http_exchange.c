@@ -297,6 +297,7 @@ wf_status_t wf_http_exchange_begin(wf_http_exchange_t *x, CURL *curl, size_t rep
     set_bounds(curl, x->timeout);
     set_callbacks(curl, x);
     set_method(curl, x->request);
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, x->request->is_once ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, x->header_list);
     if (curl_easy_setopt(curl, CURLOPT_URL, x->request->url) != CURLE_OK) {
         return wf_fail(x->ctx, WF_EINTERNAL, WFLOGNO(0123) "HTTP client: no memory");

@@ -202,7 +202,8 @@ static wf_status_t send_call(wf_ctx_t *ctx, wf_json_t **out, wf_graph_t *graph, 
                                  .body = call->body,
                                  .body_len = call->len,
                                  .timeout = TIMEOUT,
-                                 .is_operators = 1};
+                                 .is_operators = 1,
+                                 .is_once = strcmp(call->method, "POST") == 0};
     wf_http_reply_t reply;
     wf_json_t *doc = NULL;
     wf_status_t st;

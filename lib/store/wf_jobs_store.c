@@ -169,6 +169,7 @@ static const struct {
     {WF_SQL_SWEEP_OUTBOX, 0, 0},
     {WF_SQL_SWEEP_RESPONSES, 0, 0},
     {WF_SQL_SWEEP_FLOW_MESSAGES, 0, 0},
+    {WF_SQL_SWEEP_SENT_MESSAGES, 0, 0},
     {WF_SQL_SWEEP_FLOW_HEALTH, 0, 0},
 };
 #define TABLES ((int)(sizeof(tables) / sizeof(tables[0])))

@@ -436,6 +436,7 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          3},
     [WF_SQL_SWEEP_RESPONSES] = {"sweep_responses", SWEEP("flow_responses", "created_at"), 3},
     [WF_SQL_SWEEP_FLOW_MESSAGES] = {"sweep_flow_messages", SWEEP("flow_messages", "created_at"), 3},
+    [WF_SQL_SWEEP_SENT_MESSAGES] = {"sweep_sent_messages", SWEEP("sent_messages", "created_at"), 3},
     [WF_SQL_SWEEP_FLOW_HEALTH] = {"sweep_flow_health", SWEEP("flow_health", "at"), 3},
     /* The next $3 sessions by key: how many of them were deleted, and the last key (NULL: no more). */
     [WF_SQL_SWEEP_SESSIONS] =

@@ -93,4 +93,42 @@ const wf_pg_stmt_t wf_sql_accounts[] = {
          WF_SQL_PAGE_OLDEST(ACCOUNT_JSON, ACCOUNTS, FILTERED, "a.created_at", "a.id"), 7},
     WF_SQL_AT(WF_SQL_ACCOUNT_PAGE_NAME) =
         {"account_page_name", WF_SQL_PAGE_TEXT(ACCOUNT_JSON, ACCOUNTS, FILTERED, "a.name", "a.id"), 7},
+    /* $2 who, in every spelling; $3 what for. */
+    WF_SQL_AT(WF_SQL_MESSAGE_OPTED_OUT) =
+        {"message_opted_out",
+         "select exists (select from wflows.opt_outs o where o.company_id = $1::uuid"
+         " and o.contact = any ($2::text[]) and o.category = any ($3::text[]) and o.active)",
+         3},
+    /* No row: the key was used, and not for what certainly failed. */
+    WF_SQL_AT(WF_SQL_MESSAGE_BEGIN) =
+        {"message_begin",
+         "insert into wflows.sent_messages as m (company_id, id, account_id, flow_id, kind,"
+         " token_hash, send_key, created_by)"
+         " values ($1::uuid, $2::uuid, $3::uuid, $4::uuid, $5, decode($6, 'hex'), $7, $8)"
+         " on conflict (company_id, send_key) do update"
+         " set status = 'sending', error_code = null, token_hash = excluded.token_hash,"
+         " account_id = excluded.account_id, flow_id = excluded.flow_id, kind = excluded.kind,"
+         " updated_at = now()"
+         " where m.status = 'failed'"
+         " returning m.id",
+         8},
+    WF_SQL_AT(WF_SQL_MESSAGE_OF_KEY) =
+        {"message_of_key",
+         "select m.id, m.status, m.message_id, m.account_id, m.flow_id from wflows.sent_messages m"
+         " where m.company_id = $1::uuid and m.send_key = $2",
+         2},
+    WF_SQL_AT(WF_SQL_MESSAGE_END) =
+        {"message_end",
+         "update wflows.sent_messages m"
+         " set status = $3, message_id = $4, error_code = $5, updated_at = now()"
+         " where m.company_id = $1::uuid and m.id = $2::uuid and m.status = 'sending'",
+         5},
+    /* An answer without its flow_token finds the session by this. */
+    WF_SQL_AT(WF_SQL_MESSAGE_LINK) =
+        {"message_link",
+         "insert into wflows.flow_messages (company_id, message_id, token_hash)"
+         " select m.company_id, m.message_id, m.token_hash from wflows.sent_messages m"
+         " where m.company_id = $1::uuid and m.id = $2::uuid and m.message_id is not null"
+         " on conflict (company_id, message_id) do nothing",
+         2},
 };

@@ -330,7 +330,7 @@ sub _why_not_interactive {
     my ($state, $number, $i) = @_;
     my $p = $i->{action}{parameters} // {};
     my $flow = $state->{flows}{ $p->{flow_id} // '' };
-    my $data = $p->{flow_action_payload}{data};
+    my $data = ($p->{flow_action_payload} // {})->{data};
     return ($i->{type} // '') ne 'flow' || ($i->{action}{name} // '') ne 'flow' ? 'interactive is not a flow'
         : !length($i->{body}{text} // '') ? 'body is missing'
         : ($p->{flow_message_version} // '') ne '3' ? 'flow_message_version is not "3"'
