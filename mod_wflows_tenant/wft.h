@@ -27,6 +27,7 @@ typedef struct {
     const char *redis_source, *redis_at;
     apr_array_header_t *keys; /* of wft_key_t, the first is the primary */
     apr_array_header_t *jwt_keys; /* of wft_key_t, the first one signs */
+    const char *jwks_at;
     const char *roles_variable, *tenant_variable; /* of WflowsAuthTrustRemoteUser */
     /* made in post_config, inherited by the children */
     wf_keyring_t *ring;

@@ -274,6 +274,25 @@ static const char *add_key(cmd_parms *cmd, void *dir, const char *id, const char
     return NULL;
 }
 
+static const char *set_jwks(cmd_parms *cmd, void *dir, const char *source)
+{
+    const char *message = wfm_conf_main_only(cmd);
+    wft_global_t *global;
+
+    if (message) {
+        return message;
+    }
+    if (strncmp(source, "file:/", 6) != 0 && wf_url_fault(source)) {
+        return wrong(cmd, source,
+                     "use file:/path or an http(s) URL (e.g. " WFT_AUTH_JWKS
+                     " https://id.example.com/jwks.json)");
+    }
+    global = global_of(cmd->pool, cmd->server);
+    global->conf.service.auth.jwks = source;
+    global->jwks_at = wfm_conf_at(cmd);
+    return NULL;
+}
+
 static int variable_is(const char *name)
 {
     size_t len = strlen(name);
@@ -446,6 +465,8 @@ const command_rec wft_commands[] = {
     KEY(WFT_KEY, keys, "id and source of a master key; the first one is the primary"),
     KEY(WFT_AUTH_JWT_KEY, jwt_keys,
         "kid and source of a secret for tokens (HS256); the first one signs"),
+    AP_INIT_TAKE1(WFT_AUTH_JWKS, set_jwks, NULL, RSRC_CONF,
+                  "file or URL of an identity provider's keys (RS256, ES256)"),
     DURATION(WFT_AUTH_TOKEN_TTL, conf.service.auth.token_ttl, 10 * SEC, 24 * HOUR, "15min",
              "how long an access token of a log-in is valid"),
     DURATION(WFT_AUTH_REFRESH_TTL, conf.service.auth.refresh_ttl, 60 * SEC, 8760 * HOUR, "720h",

@@ -32,6 +32,7 @@
 #define WFT_TENANT_RSA_SLOTS "WflowsTenantRsaSlots"
 
 #define WFT_AUTH_JWT_KEY "WflowsAuthJwtKey"
+#define WFT_AUTH_JWKS "WflowsAuthJwks"
 #define WFT_AUTH_TOKEN_TTL "WflowsAuthTokenTTL"
 #define WFT_AUTH_REFRESH_TTL "WflowsAuthRefreshTTL"
 #define WFT_AUTH_TRUST_REMOTE_USER "WflowsAuthTrustRemoteUser"

@@ -4,6 +4,10 @@
 #include "crypto/wf_crypto.h"
 #include "pg/wf_pg.h"
 #include "redis/wf_redis.h"
+#include "service/wf_auth.h"
+#include "tenant/wf_claims.h"
+
+#include <string.h>
 
 APLOG_USE_MODULE(wflows_tenant);
 
@@ -90,6 +94,21 @@ static int load_keys(wf_ctx_t *ctx, wft_global_t *global, int try_only)
                        : say(WFT_KEY, APR_ARRAY_IDX(global->keys, 0, wft_key_t).at, reason(ctx));
 }
 
+/* A file is tried, so that a mistake is found before the first token. It is read anew by each child. */
+static int try_jwks(wf_ctx_t *ctx, const wft_global_t *global)
+{
+    const char *source = global->conf.service.auth.jwks;
+    apr_array_header_t *keys;
+    wf_slice_t text;
+
+    if (source && strncmp(source, "file:", 5) == 0 &&
+        (wf_auth_jwks_read_file(ctx, &text, source + 5) != WF_OK ||
+         wf_jwks_parse(ctx, &keys, text.data, text.len) != WF_OK)) {
+        return say(WFT_AUTH_JWKS, global->jwks_at, reason(ctx));
+    }
+    return OK;
+}
+
 static int load_jwt_key(wf_ctx_t *ctx, wf_jwt_key_t **out, const wft_key_t *key)
 {
     const char *directive = apr_pstrcat(ctx->pool, WFT_AUTH_JWT_KEY " ", key->id, NULL);
@@ -138,5 +157,8 @@ int wft_secrets_load(apr_pool_t *pool, wft_global_t *global, int try_only)
         load_redis(ctx, into) != OK) {
         return !OK;
     }
-    return load_jwt_keys(ctx, into, try_only) == OK ? load_keys(ctx, into, try_only) : !OK;
+    if (try_jwks(ctx, into) != OK || load_jwt_keys(ctx, into, try_only) != OK) {
+        return !OK;
+    }
+    return load_keys(ctx, into, try_only);
 }

@@ -137,6 +137,15 @@ bad('which is a short word', "WflowsAuthJwtKey a/b file:$jwt",
 $conf = "WflowsAuthJwtKey a file:$short";
 bad('and 32 bytes at least; the line is named', $conf, "WF1010: WflowsAuthJwtKey a (" . at($conf)
     . '): WF0600: the secret has 31 bytes, HS256 needs at least 32 (e.g. openssl rand -base64 32)');
+my $jwks = write_file("$dir/jwks", '{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","kid":"e"}]}', 0644);
+good('the keys of an identity provider come from a file', "WflowsAuthJwks file:$jwks");
+good('or a URL', 'WflowsAuthJwks https://id.example.invalid/jwks.json');
+bad('and from nowhere else', 'WflowsAuthJwks /etc/jwks',
+    "WflowsAuthJwks: '/etc/jwks': use file:/path or an http(s) URL (e.g. WflowsAuthJwks https://id.example.com/jwks.json)");
+$conf = "WflowsAuthJwks file:$dir/none";
+bad('a file that is not there is found at once', $conf, 'WF1010: WflowsAuthJwks (' . at($conf) . "): WF0762: cannot read $dir/none: No such file or directory");
+$conf = "WflowsAuthJwks file:$jwt";
+like($httpd->configtest($conf)->{err}, qr/^WF1010: WflowsAuthJwks \(\S+:\d+\): /m, 'and one that is none');
 bad('Require wflows-role names the roles', "<Location /x>\nRequire wflows-role boss\n</Location>",
     "Require wflows-role: 'boss' is not known, use 'leitura', 'operador', 'gestor', 'admin' or 'platform_admin' (e.g. Require wflows-role gestor)");
 bad('Require wflows-role needs one', "<Location /x>\nRequire wflows-role\n</Location>",

@@ -67,6 +67,7 @@ wf_status_t wf_jwt_open(wf_ctx_t *ctx, wf_slice_t *payload, const char *jwt,
                         const wf_jwt_key_t *const *keys, int count) WF_MUST_CHECK;
 /* The kid that a token names, which nobody has verified, in `pool`; NULL: none, or no token. */
 const char *wf_jwt_kid(apr_pool_t *pool, const char *jwt);
+const char *wf_jwt_key_id(const wf_jwt_key_t *key); /* its kid; NULL: none */
 /* With an HS256 key; NULL with any other. */
 const char *wf_jwt_sign(apr_pool_t *pool, const wf_jwt_key_t *key, const char *payload, size_t len);
 

@@ -287,6 +287,11 @@ wf_status_t wf_jwt_key_ec(wf_ctx_t *ctx, wf_jwt_key_t **out, const char *kid, wf
     return st;
 }
 
+const char *wf_jwt_key_id(const wf_jwt_key_t *key)
+{
+    return key->kid;
+}
+
 /* ---- verifying -------------------------------------------------------------------------------- */
 
 static int hmac_fits(const void *key, size_t key_len, const jwt_parts_t *parts, wf_slice_t claimed)

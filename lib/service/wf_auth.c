@@ -10,10 +10,11 @@ wf_status_t wf_auth_state_make(wf_ctx_t *ctx, wf_auth_state_t **out, apr_pool_t 
                                const wf_keyring_t *ring)
 {
     wf_auth_state_t *state = wf_secret_alloc(pool, sizeof(*state));
-    wf_status_t st = wf_auth_gate_make(ctx, &state->gate, pool);
+    wf_status_t st;
 
     *out = NULL;
-    if (st != WF_OK) {
+    if ((st = wf_auth_gate_make(ctx, &state->gate, pool)) != WF_OK ||
+        (st = wf_auth_jwks_make(ctx, &state->jwks, pool)) != WF_OK) {
         return st;
     }
     if (ring) { /* wflowsctl may do without: it checks no keys */

@@ -41,6 +41,9 @@ void wf_auth_identify(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service
 wf_status_t wf_auth_state_make(wf_ctx_t *ctx, wf_auth_state_t **out, apr_pool_t *pool,
                                const wf_keyring_t *ring) WF_MUST_CHECK;
 
+/* The text of WflowsAuthJwks file:<path>. WF_EINVALID: it cannot be read. */
+wf_status_t wf_auth_jwks_read_file(wf_ctx_t *ctx, wf_slice_t *out, const char *path) WF_MUST_CHECK;
+
 /* ---- API keys ---------------------------------------------------------------------------------- */
 
 #define WF_API_KEY_PREFIX "wfk_"

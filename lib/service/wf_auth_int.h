@@ -18,8 +18,17 @@ wf_status_t wf_auth_hash(wf_ctx_t *ctx, const char **hash, wf_auth_gate_t *gate,
 wf_status_t wf_auth_verify(wf_ctx_t *ctx, wf_auth_gate_t *gate, const char *hash,
                            const char *password) WF_MUST_CHECK;
 
+/* ---- the keys of an identity provider (wf_auth_jwks.c) ------------------------------------------------- */
+
+typedef struct wf_auth_jwks_t wf_auth_jwks_t;
+wf_status_t wf_auth_jwks_make(wf_ctx_t *ctx, wf_auth_jwks_t **out, apr_pool_t *pool) WF_MUST_CHECK;
+/* As wf_jwt_open, with the keys of WflowsAuthJwks as they are now. WF_EUNAVAIL: there are none yet. */
+wf_status_t wf_auth_jwks_open(wf_ctx_t *ctx, wf_slice_t *payload, const wf_service_t *service,
+                              const char *jwt) WF_MUST_CHECK;
+
 struct wf_auth_state_t {
     wf_auth_gate_t *gate;
+    wf_auth_jwks_t *jwks;
     unsigned char proof_key[WF_SHA256_LEN];
 };
 

@@ -147,6 +147,7 @@ static wf_auth_verdict_t in_company(wf_ctx_t *ctx, wf_identity_t *who, const wf_
 
 /* ---- tokens ------------------------------------------------------------------------------------------------ */
 
+/* A token of ours. */
 static wf_auth_verdict_t by_claims(wf_ctx_t *ctx, wf_identity_t *who, const wf_service_t *service,
                                    const wf_claims_t *claims, const wf_credentials_t *c)
 {
@@ -172,24 +173,45 @@ static wf_auth_verdict_t by_claims(wf_ctx_t *ctx, wf_identity_t *who, const wf_s
     return in_company(ctx, who, service, claims->tenant, c);
 }
 
+/* By our own keys, else by those of the identity provider. */
+static wf_status_t open_token(wf_ctx_t *ctx, wf_slice_t *payload, int *is_ours,
+                              const wf_service_t *service, const char *jwt)
+{
+    const wf_auth_conf_t *conf = &service->conf.auth;
+    wf_ctx_t *quiet = wf_ctx_derive(ctx, ctx->pool);
+
+    *is_ours = 1;
+    if (!conf->jwks) {
+        return wf_jwt_open(ctx, payload, jwt, conf->jwt_keys, conf->jwt_key_count);
+    }
+    quiet->log.fn = NULL;
+    if (wf_jwt_open(quiet, payload, jwt, conf->jwt_keys, conf->jwt_key_count) == WF_OK) {
+        return WF_OK;
+    }
+    *is_ours = 0;
+    return wf_auth_jwks_open(ctx, payload, service, jwt);
+}
+
 wf_auth_verdict_t wf_auth_by_token(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,
                                    const wf_credentials_t *c, const char *jwt)
 {
-    const wf_auth_conf_t *conf = &service->conf.auth;
     wf_identity_t *who = apr_pcalloc(ctx->pool, sizeof(*who));
     wf_claims_t claims;
     wf_slice_t payload;
+    int is_ours;
+    wf_status_t st = open_token(ctx, &payload, &is_ours, service, jwt);
 
-    if (wf_jwt_open(ctx, &payload, jwt, conf->jwt_keys, conf->jwt_key_count) != WF_OK ||
-        wf_claims_read(ctx, &claims, payload) != WF_OK) {
-        return WF_AUTH_BAD;
+    if (st != WF_OK || (st = wf_claims_read(ctx, &claims, payload)) != WF_OK) {
+        return wf_auth_verdict_of(st);
     }
     who->kind = WF_IDENTITY_USER;
-    who->subject = apr_pstrcat(ctx->pool, "token:", claims.subject, NULL);
+    who->subject = apr_pstrcat(ctx->pool, is_ours ? "token:" : "sso:", claims.subject, NULL);
     who->role = claims.role;
     who->expires_at = claims.expires_at;
     out->who = who;
-    return by_claims(ctx, who, service, &claims, c);
+    /* An identity provider's people are not ours, whatever their names look like. */
+    return is_ours ? by_claims(ctx, who, service, &claims, c)
+                   : in_company(ctx, who, service, claims.tenant, c);
 }
 
 /* ---- the server's word ---------------------------------------------------------------------------------------- */

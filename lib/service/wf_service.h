@@ -16,6 +16,7 @@ typedef struct wf_auth_state_t wf_auth_state_t;
 typedef struct {
     const wf_jwt_key_t *const *jwt_keys; /* WflowsAuthJwtKey; the first signs */
     int jwt_key_count;
+    const char *jwks; /* WflowsAuthJwks: "file:/path" or a URL; NULL: none */
     apr_interval_time_t token_ttl, refresh_ttl; /* WflowsAuthTokenTTL, WflowsAuthRefreshTTL */
     int trust_remote_user;                      /* WflowsAuthTrustRemoteUser */
 } wf_auth_conf_t;

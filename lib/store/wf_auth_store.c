@@ -364,6 +364,52 @@ wf_status_t wf_auth_key_used(wf_ctx_t *ctx, const wf_store_t *store, const char 
     return st;
 }
 
+/* ---- the keys of an identity provider ----------------------------------------------------------------- */
+
+static const char *jwks_key(apr_pool_t *pool, const wf_store_t *store, const char *url)
+{
+    return apr_pstrcat(pool, store->prefix, "jwks:", wf_sha256_hex(pool, url, strlen(url)), NULL);
+}
+
+wf_status_t wf_auth_jwks_find(wf_ctx_t *ctx, wf_slice_t *out, const wf_store_t *store,
+                              const char *url)
+{
+    wf_redis_batch_t *batch;
+    const wf_redis_reply_t *r;
+    wf_status_t st;
+
+    *out = (wf_slice_t){NULL, 0};
+    if (!store->redis) {
+        return no_redis(ctx);
+    }
+    batch = wf_redis_batch(ctx, store->redis);
+    wf_redis_addv(batch, "GET", jwks_key(ctx->pool, store, url), NULL);
+    if ((st = wf_redis_run(ctx, batch)) != WF_OK) {
+        return st;
+    }
+    r = wf_redis_reply(batch, 0);
+    if (r->type == WF_REDIS_TEXT && !r->is_error) {
+        *out = (wf_slice_t){r->text, r->len};
+    }
+    return WF_OK;
+}
+
+void wf_auth_jwks_save(wf_ctx_t *ctx, const wf_store_t *store, const char *url, wf_slice_t text,
+                       int64_t ttl_s)
+{
+    wf_ctx_t *own = wf_ctx_derive(ctx, ctx->pool);
+    const char *argv[] = {"SET", jwks_key(ctx->pool, store, url), text.data, "EX",
+                          apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, ttl_s)};
+    size_t lens[] = {3, strlen(argv[1]), text.len, 2, strlen(argv[4])};
+    wf_redis_batch_t *batch;
+
+    if (store->redis) {
+        batch = wf_redis_batch(own, store->redis);
+        wf_redis_add(batch, 5, argv, lens);
+        (void)!wf_redis_run(own, batch);
+    }
+}
+
 /* ---- limits by name -------------------------------------------------------------------------------- */
 
 wf_status_t wf_auth_limit(wf_ctx_t *ctx, int64_t *wait_us, const wf_store_t *store,

@@ -71,6 +71,14 @@ wf_status_t wf_auth_key_used(wf_ctx_t *ctx, const wf_store_t *store, const char 
                              const char *key_id, int64_t uses,
                              const wf_actor_t *actor) WF_MUST_CHECK;
 
+/* ---- the keys of an identity provider, shared by all servers ---------------------------------------- */
+
+wf_status_t wf_auth_jwks_find(wf_ctx_t *ctx, wf_slice_t *out, const wf_store_t *store,
+                              const char *url) WF_MUST_CHECK;
+/* Nothing follows from it when Redis does not take it. */
+void wf_auth_jwks_save(wf_ctx_t *ctx, const wf_store_t *store, const char *url, wf_slice_t text,
+                       int64_t ttl_s);
+
 /* ---- limits by name (log-ins, audit of refusals) ------------------------------------------------ */
 
 /* Charges one. *wait_us > 0: over the limit, nothing was charged. WF_EUNAVAIL: nobody can say. */

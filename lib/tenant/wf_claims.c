@@ -96,11 +96,11 @@ wf_status_t wf_claims_read(wf_ctx_t *ctx, wf_claims_t *out, wf_slice_t payload)
     out->subject = wf_json_get_str(claims, "sub", NULL);
     out->tenant = wf_json_get_str(claims, "tenant_id", NULL);
     out->session_id = wf_json_get_str(claims, "sid", NULL);
+    if (out->session_id && !wf_uuid_is(out->session_id)) {
+        out->session_id = NULL; /* another issuer's */
+    }
     if (out->tenant && !wf_uuid_is(out->tenant) && !wf_slug_is(out->tenant)) {
         return deny(ctx, "its tenant_id is neither an id nor a slug");
-    }
-    if (out->session_id && !wf_uuid_is(out->session_id)) {
-        return deny(ctx, "its session (sid) is no id");
     }
     out->role = greatest_role(wf_json_get(claims, "roles"));
     return WF_OK;
