@@ -1,6 +1,7 @@
 #include "wfa.h"
 
 #include "service/wf_approval.h"
+#include "store/wf_audit_store.h"
 
 #include <http_request.h>
 #include <string.h>
@@ -144,6 +145,14 @@ static int identify(wfa_call_t *call)
     return refuse(call->r, &refusal);
 }
 
+/* The refusal stands whether it could be written down or not: why not is in the error log. */
+static int forbid(wfa_call_t *call)
+{
+    (void)!wf_audit_refusal(wf_ctx_derive(call->ctx, call->r->pool), call->service->store,
+                            call->who->company_id, call->route->name, &call->actor);
+    return refuse_plainly(call, WFM_FORBIDDEN);
+}
+
 /* Another company's path is as unknown as one that leads nowhere. */
 static int authorise(wfa_call_t *call)
 {
@@ -156,7 +165,7 @@ static int authorise(wfa_call_t *call)
         return refuse_plainly(call, WFM_NOT_FOUND);
     }
     if (!(route->flags & WF_API_SELF) && !wf_identity_may(call->who, route->role, route->scopes)) {
-        return refuse_plainly(call, WFM_FORBIDDEN);
+        return forbid(call);
     }
     if (call->who->company_id && !call->who->company_active && route->method != WF_GET &&
         !(route->flags & WF_API_SELF)) {

@@ -57,6 +57,28 @@ wf_status_t wf_audit_find(wf_ctx_t *ctx, wf_json_t **doc, const wf_store_t *stor
     return st == WF_OK ? wf_store_json(ctx, doc, res, 0, 0) : st;
 }
 
+wf_status_t wf_audit_refusal(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                             const char *route, const wf_actor_t *actor)
+{
+    char id[WF_UUID_LEN + 1];
+    const wf_pg_param_t params[] = {company_id ? company_id : WF_AUDIT_PLATFORM,
+                                    id,
+                                    wf_store_uuid(actor->user_id),
+                                    actor->actor,
+                                    route,
+                                    actor->ip_address,
+                                    actor->user_agent,
+                                    ctx->request_id};
+    wf_pg_result_t *res;
+    wf_status_t st = wf_uuid_v7(ctx, id);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    return company_id ? wf_store_query(ctx, &res, store, company_id, WF_SQL_AUDIT_REFUSAL, params)
+                      : wf_store_query_platform(ctx, &res, store, WF_SQL_AUDIT_REFUSAL, params);
+}
+
 wf_status_t wf_audit_recent(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *company_id, const char *action, int limit)
 {

@@ -42,6 +42,10 @@ wf_status_t wf_audit_next_chain(wf_ctx_t *ctx, int *more, const wf_store_t *stor
 
 wf_status_t wf_audit_find(wf_ctx_t *ctx, wf_json_t **doc, const wf_store_t *store,
                           const char *company_id, const char *id) WF_MUST_CHECK;
+/* Somebody was not allowed to use a route of the API: an audit row, one a minute for each of both, so that nobody can
+ * flood the log. `company_id`: the actor's; NULL: the platform. */
+wf_status_t wf_audit_refusal(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                             const char *route, const wf_actor_t *actor) WF_MUST_CHECK;
 /* The newest rows of a company, newest first; `action` NULL: any. */
 wf_status_t wf_audit_recent(wf_ctx_t *ctx, wf_json_t **array, const wf_store_t *store,
                             const char *company_id, const char *action, int limit) WF_MUST_CHECK;

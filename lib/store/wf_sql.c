@@ -397,11 +397,16 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
          1},
     [WF_SQL_ACCOUNTS_MARK_STALE] =
         {"accounts_mark_stale",
-         "update wflows.whatsapp_accounts a set verification_status = 'stale', updated_at = now()"
+         "with stale as (update wflows.whatsapp_accounts a set verification_status = 'stale',"
+         " updated_at = now()"
          " where a.ctid = any (array(select e.ctid from wflows.whatsapp_accounts e"
          " where e.last_verified_at < now() - interval '30 days' and e.deleted_at is null"
          " and e.verification_status is distinct from 'stale'"
-         " limit $1::int for update skip locked))",
+         " limit $1::int for update skip locked)) returning a.company_id, a.id)"
+         " insert into wflows.audit_logs (company_id, id, actor, action, resource_type,"
+         " resource_id, new_values) select s.company_id, gen_random_uuid(), 'job:verification',"
+         " 'account.updated', 'account', s.id, '{\"verification_status\": \"stale\"}'"
+         " from stale s order by s.company_id, s.id",
          1},
     [WF_SQL_COUNTS_FOLD_NEXT] = {"counts_fold_next", "select wflows.counts_fold_next()", 0},
     [WF_SQL_OUTBOX_BURY] =

@@ -63,6 +63,15 @@ const wf_pg_stmt_t wf_sql_audit[] = {
          " from wflows.audit_logs l where l.company_id = $1::uuid"
          " and ($2::text is null or l.action = $2) order by l.seq desc limit $3::int) x",
          3},
+    WF_SQL_AT(WF_SQL_AUDIT_REFUSAL) =
+        {"audit_refusal",
+         "insert into wflows.audit_logs (company_id, id, user_id, actor, action, resource_type,"
+         " resource_id, ip_address, user_agent, request_id)"
+         " select $1::uuid, $2::uuid, $3::uuid, $4, 'access.denied', 'route', $5, $6, $7, $8"
+         " where not exists (select from wflows.audit_logs l where l.company_id = $1::uuid"
+         "  and l.created_at > now() - interval '1 minute' and l.action = 'access.denied'"
+         "  and l.actor = $4 and l.resource_id = $5)",
+         8},
     WF_SQL_AT(WF_SQL_AUDIT_HEAD) = {"audit_head",
                                     "select h.seq, encode(h.hash, 'hex') from wflows.audit_heads h"
                                     " where h.company_id = $1::uuid",
