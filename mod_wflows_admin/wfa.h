@@ -103,6 +103,8 @@ int wfa_handler(request_rec *r);
 /* The body, as the route's flags say, into the call (wfa_input.c). WF_OK, or *problem says what is wrong, with
  * ctx->err for the words; *problem WFM_PROBLEM_COUNT: the connection is gone, answer with *http. */
 wf_status_t wfa_input_read(wfa_call_t *call, wfm_problem_t *problem, int *http) WF_MUST_CHECK;
+/* The ETags that the caller names, as they were before a filter compressed what they stand for. */
+void wfa_input_tags(request_rec *r);
 /* 1 if the Accept header takes `type` ("application/json"), or there is none. */
 int wfa_accepts(const request_rec *r, const char *type);
 

@@ -325,6 +325,7 @@ static int answer(request_rec *r, const wfm_request_t *req)
     int method = method_of(r);
 
     wfa_cors_headers(r);
+    wfa_input_tags(r);
     if (!wf_api_route_find(&match, req->rest)) {
         return refuse(r, &refusal);
     }

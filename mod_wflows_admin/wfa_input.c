@@ -30,6 +30,35 @@ static int range_takes(const char *range, const char *type)
            (ap_cstr_casecmpn(range, type, major) == 0 && range[major] == '*');
 }
 
+/* mod_deflate and mod_brotli hand out "<tag>-gzip" and "<tag>-br" for what they have compressed; the caller sends them
+ * back, and they name the same version. */
+static void drop_suffix(request_rec *r, const char *header, const char *suffix)
+{
+    const char *text = apr_table_get(r->headers_in, header);
+    size_t len = strlen(suffix);
+    char *tags, *at;
+
+    if (!text || !strstr(text, suffix)) {
+        return;
+    }
+    tags = apr_pstrdup(r->pool, text);
+    while ((at = strstr(tags, suffix)) != NULL) {
+        memmove(at, at + len - 1, strlen(at + len - 1) + 1); /* all but the closing quote */
+    }
+    apr_table_setn(r->headers_in, header, tags);
+}
+
+void wfa_input_tags(request_rec *r)
+{
+    static const char *const headers[] = {"If-Match", "If-None-Match"};
+    size_t i;
+
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        drop_suffix(r, headers[i], "-gzip\"");
+        drop_suffix(r, headers[i], "-br\"");
+    }
+}
+
 int wfa_accepts(const request_rec *r, const char *type)
 {
     const char *accept = apr_table_get(r->headers_in, "Accept");

@@ -19,7 +19,7 @@ chdir $src or die "cannot enter $src: $!";
 my @files;
 find({ no_chdir => 1, wanted => sub {
     (my $path = $File::Find::name) =~ s{^\./}{};
-    if (-d && $path =~ m{^(?:\.git|\.run|_build|_inst|build|build-\w+|m4|autom4te\.cache|wflows-[\d.]+)$}) {
+    if (-d && $path =~ m{^(?:\.git|\.run|_build|_inst|node_modules|build|build-\w+|m4|autom4te\.cache|wflows-[\d.]+)$}) {
         $File::Find::prune = 1;
         return;
     }
@@ -115,7 +115,7 @@ sub includes {
 sub part_of {
     my ($file, $name) = @_;
     (my $folder = $file) =~ s{/[^/]+$}{};
-    return 'generated' if $name eq 'wf_config.h';
+    return 'generated' if $name eq 'wf_config.h' || $name eq 'support/openapi/wfo_lists.inc';
     return $1 if $name =~ m{^(\w+)/} && -d "lib/$1" && -e "lib/$name";
     return $1 if $name =~ m{^(mod_wflows_\w+)/};
     return $folder =~ m{^lib/(\w+)} ? $1 : $folder if -e "$folder/$name";

@@ -10,7 +10,7 @@
     " and " WF_SQL_OF_ACCOUNT("f.account_id", "$8")
 
 #define VERSION_COLUMNS(T) \
-    "v.flow_id, v.version, v.version = f.active_version as active, " \
+    "v.flow_id, v.version, coalesce(v.version = f.active_version, false) as active, " \
     "v.logic is not null as has_logic, v.created_by, " \
     T("v.created_at") " as created_at"
 #define VERSIONS                                          \
@@ -84,7 +84,7 @@ const wf_pg_stmt_t wf_sql_flows[] = {
     WF_SQL_AT(WF_SQL_FLOW_VERSION_ONE) =
         {"flow_version_one",
          "select json_build_object('flow_id', v.flow_id, 'version', v.version,"
-         " 'active', v.version = f.active_version, 'flow_json', v.flow_json::json,"
+         " 'active', coalesce(v.version = f.active_version, false), 'flow_json', v.flow_json::json,"
          " 'logic', v.logic::json, 'created_by', v.created_by,"
          " 'created_at', wflows.time_text(v.created_at))::text"
          " from " VERSIONS " where v.company_id = $1::uuid and v.flow_id = $2::uuid"

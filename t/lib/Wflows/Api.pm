@@ -13,6 +13,7 @@ use warnings;
 use Carp qw(croak);
 use Cpanel::JSON::XS ();
 use HTTP::Tiny;
+use Wflows::Contract;
 use Wflows::Jwt qw(claims jwt);
 use Wflows::Stack;
 
@@ -75,8 +76,10 @@ sub call {
     croak "$method $path: $r->{content}" if $r->{status} == 599;
     my $is_json = ($r->{headers}{'content-type'} // '') =~ m{^application/(?:problem\+)?json\b};
     $r->{content} //= '';
-    return { status => $r->{status}, headers => $r->{headers}, body => $r->{content},
+    my $reply = { status => $r->{status}, headers => $r->{headers}, body => $r->{content},
         json => $is_json && length($r->{content}) ? $json->decode($r->{content}) : undef, etag => $r->{headers}{etag} };
+    Wflows::Contract->put_down($method, $path, $reply);
+    return $reply;
 }
 
 sub get { my ($self, $path, %o) = @_; return $self->call('GET', $path, undef, %o) }

@@ -55,6 +55,8 @@ my %there = (
         return 'WF_BUILDDIR does not name a built tree' unless -d ($ENV{WF_BUILDDIR} // '') . '/.libs';
         return undef;
     },
+    browser => sub { find_tool('chromium') ? undef : 'chromium is not installed' },
+    contract => sub { require Wflows::Contract; Wflows::Contract->of_build ? undef : Wflows::Contract->why },
     corpus => sub { defined corpus_dir() ? undef : 'the corpus is not at hand (WFLOWS_CORPUS)' },
 );
 
@@ -167,6 +169,15 @@ sub errlog_ok {
     }
     my @told = grep { my $value = $secrets{$_}; length($value) >= 6 && grep { index($_, $value) >= 0 } @lines } sort keys %secrets;
     ok(!@told, 'the error log has no secret') or diag("  found: @told");
+    contract_ok();
+}
+
+# Where the test has called the management API by Wflows::Api: each reply was as openapi.json says.
+sub contract_ok {
+    my ($n, @problems) = $INC{'Wflows/Contract.pm'} ? Wflows::Contract->verdict : (0);
+    return unless $n;
+    ok(!@problems, "$n replies of the management API were as openapi.json says")
+        or diag(map { "  $_\n" } @problems > 40 ? (@problems[0 .. 39], '…') : @problems);
 }
 
 1;
