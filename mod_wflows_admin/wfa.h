@@ -161,6 +161,11 @@ wf_status_t wfa_find(wfa_call_t *call, wfa_reply_t *reply, const wf_record_t *re
 /* WF_EDENIED where the caller's key is for other accounts only. NULL: any account of the company. */
 wf_status_t wfa_account_allowed(wfa_call_t *call, const char *account_id) WF_MUST_CHECK;
 
+/* For routes with WF_API_CSV: the body, piece by piece, to `sink`. Other than WF_OK: what `sink` answered, or it could
+ * not be read, and the refusal is sent (wfa_input.c). */
+wf_status_t wfa_input_stream(wfa_call_t *call, wfa_reply_t *reply, wf_bytes_fn *sink,
+                             void *baton) WF_MUST_CHECK;
+
 /* One page of a list by the query string: limit, cursor, sort and the list's filters (wfa_list.c). */
 wf_status_t wfa_list(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *list) WF_MUST_CHECK;
 

@@ -160,6 +160,10 @@ wf_status_t wfa_input_read(wfa_call_t *call, wfm_problem_t *problem, int *http)
     const char *type = apr_table_get(call->r->headers_in, "Content-Type");
     unsigned flags = call->route->flags;
 
+    if ((flags & WF_API_CSV) && !is_type(type, "text/csv")) {
+        *problem = WFM_MEDIA_TYPE;
+        return WF_EINVALID;
+    }
     if (!(flags & (WF_API_BODY | WF_API_BODY_OPT))) {
         return WF_OK;
     }
@@ -183,4 +187,21 @@ wf_status_t wfa_input_read(wfa_call_t *call, wfm_problem_t *problem, int *http)
         return WF_EINVALID;
     }
     return parse(call, problem);
+}
+
+wf_status_t wfa_input_stream(wfa_call_t *call, wfa_reply_t *reply, wf_bytes_fn *sink, void *baton)
+{
+    wfm_refusal_t refusal = {.request_id = call->ctx->request_id};
+    wf_status_t st;
+    int http = wfm_body_stream(call->ctx, &st, call->r, wfa_body_max(call->r), sink, baton);
+
+    if (http == OK) {
+        return st;
+    }
+    reply->sent = 1;
+    if (http != AP_FILTER_ERROR) {
+        refusal.problem = wfm_problem_of_http(http);
+        (void)wfm_problem_reply(call->r, &refusal);
+    }
+    return WF_EINVALID;
 }

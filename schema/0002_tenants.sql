@@ -105,6 +105,7 @@ create table wflows.whatsapp_accounts (
     is_default boolean not null default false,
     status text not null default 'active',
     last_verified_at timestamptz,
+    webhook_verified_at timestamptz, -- Meta's handshake came with its verify token, for the first time
     verification_status text,
     total_messages_sent bigint not null default 0,
     total_flows_completed bigint not null default 0,

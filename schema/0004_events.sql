@@ -117,6 +117,20 @@ call wflows.protect('wflows.usage_counters');
 grant select, insert, update on wflows.usage_counters to wflows_app;
 grant select, insert, update, delete on wflows.usage_counters to wflows_platform;
 
+-- The same by day, in UTC, for reports: nothing is decided by it.
+create table wflows.usage_days (
+    company_id uuid not null,
+    day date not null,
+    metric text not null,
+    n bigint not null default 0,
+    primary key (company_id, day, metric),
+    constraint usage_days_metric_check check (metric ~ '^[a-z][a-z0-9_.-]{0,63}$'),
+    constraint usage_days_n_check check (n >= 0)
+) with (fillfactor = 70);
+call wflows.protect('wflows.usage_days');
+grant select, insert, update on wflows.usage_days to wflows_app;
+grant select, insert, update, delete on wflows.usage_days to wflows_platform;
+
 -- Where each company's chain of audit rows ends: what is cut off its end is missed by this. The row is locked
 -- from an insert to its commit, so the audit rows of one company take turns.
 create table wflows.audit_heads (

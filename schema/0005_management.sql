@@ -93,20 +93,23 @@ create table wflows.integrations (
     kind text not null,
     name text not null,
     config jsonb not null default '{}',
-    secret text, -- sealed
-    status text not null default 'active',
+    secret text, -- sealed: the secret members of the configuration, as one object
+    secret_names text[] not null default '{}', -- which of them are set
+    secrets_changed_at timestamptz,
+    enabled boolean not null default true,
     created_by text,
     updated_by text,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     primary key (company_id, id),
     constraint integrations_name_key unique (company_id, kind, name),
-    constraint integrations_kind_check check (kind ~ '^[a-z][a-z0-9_-]{0,31}$'),
+    constraint integrations_kind_check check (kind in ('whatsapp_evolution', 'gmail', 'google_calendar',
+                                                       'openai', 'webhook', 'custom')),
     constraint integrations_name_check check (char_length(name) between 1 and 100),
     constraint integrations_config_check check (jsonb_typeof(config) = 'object'),
-    constraint integrations_secret_check check (secret like 'wf1:%'),
-    constraint integrations_status_check check (status in ('active', 'inactive'))
+    constraint integrations_secret_check check (secret like 'wf1:%')
 );
+create index integrations_by_time on wflows.integrations (company_id, created_at, id);
 call wflows.protect('wflows.integrations');
 grant select, insert, update, delete on wflows.integrations to wflows_app, wflows_platform;
 
@@ -159,6 +162,7 @@ grant select, insert, update, delete on wflows.approvals to wflows_platform;
 -- People who asked to be left alone, by wa_id or business-scoped user_id.
 create table wflows.opt_outs (
     company_id uuid not null constraint opt_outs_company_id_fkey references wflows.companies (id),
+    id uuid not null default gen_random_uuid(),
     contact text not null,
     category text not null default 'all',
     source text not null,
@@ -170,6 +174,8 @@ create table wflows.opt_outs (
     constraint opt_outs_contact_check check (char_length(contact) between 1 and 256),
     constraint opt_outs_category_check check (category ~ '^[a-z][a-z0-9_-]{0,31}$')
 );
+create index opt_outs_by_time on wflows.opt_outs (company_id, changed_at, id);
+create index opt_outs_by_id on wflows.opt_outs (company_id, id);
 call wflows.protect('wflows.opt_outs');
 grant select, insert, update, delete on wflows.opt_outs to wflows_app, wflows_platform;
 

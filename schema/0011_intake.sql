@@ -109,14 +109,20 @@ begin
                  max(r.at) as at
           from unnest(p_rows) r where r.account_id is not null group by r.account_id) n
     where a.company_id = p_company and a.id = n.account_id;
+    with counted as (
+        select r.month, m.metric, sum(m.n) as n
+        from unnest(p_rows) r,
+             lateral (values ('webhook_event', r.events), ('message_received', r.messages_received),
+                             ('message_sent', r.messages_sent),
+                             ('flow_completed', r.flows_completed)) as m (metric, n)
+        group by r.month, m.metric having sum(m.n) > 0),
+    by_day as (
+        insert into wflows.usage_days as d (company_id, day, metric, n)
+        select p_company, (now() at time zone 'UTC')::date, c.metric, sum(c.n)
+        from counted c group by c.metric order by c.metric
+        on conflict (company_id, day, metric) do update set n = d.n + excluded.n)
     insert into wflows.usage_counters as u (company_id, month, metric, n)
-    select p_company, r.month, m.metric, sum(m.n)
-    from unnest(p_rows) r,
-         lateral (values ('webhook_event', r.events), ('message_received', r.messages_received),
-                         ('message_sent', r.messages_sent),
-                         ('flow_completed', r.flows_completed)) as m (metric, n)
-    group by r.month, m.metric having sum(m.n) > 0
-    order by r.month, m.metric
+    select p_company, c.month, c.metric, c.n from counted c order by c.month, c.metric
     on conflict (company_id, month, metric) do update set n = u.n + excluded.n;
 end
 $$;

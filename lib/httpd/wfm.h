@@ -30,6 +30,11 @@ void wfm_startup_error(const char *fmt, ...) WF_PRINTF(1, 2);
  * Content-Encoding), 408, 400. */
 int wfm_body_read(wf_ctx_t *ctx, wf_slice_t *body, request_rec *r, size_t max) WF_MUST_CHECK;
 
+/* The same, piece by piece as it comes in: nothing of it is kept. What `sink` answers other than WF_OK ends the reading
+ * and is *sunk; OK then, too. */
+int wfm_body_stream(wf_ctx_t *ctx, wf_status_t *sunk, request_rec *r, size_t max,
+                    wf_bytes_fn *sink, void *baton) WF_MUST_CHECK;
+
 /* ---- query (wfm_query.c)
  * -------------------------------------------------------------------------------- */
 

@@ -36,8 +36,18 @@ static int check_headers(request_rec *r, size_t max, size_t *expected)
     return OK;
 }
 
-/* Appends what a brigade holds; *done at the end of the body. */
-static int take(wf_buf_t *buf, int *done, apr_bucket_brigade *bb)
+/* Where the bytes of a body go. */
+typedef struct {
+    wf_ctx_t *ctx;
+    wf_bytes_fn *sink;
+    void *baton;
+    size_t left; /* of the maximum */
+    wf_status_t status;
+    int done; /* the end of the body */
+} taking_t;
+
+/* Hands on what a brigade holds. */
+static int take(taking_t *t, apr_bucket_brigade *bb)
 {
     apr_bucket *b;
 
@@ -47,7 +57,7 @@ static int take(wf_buf_t *buf, int *done, apr_bucket_brigade *bb)
         apr_status_t rv;
 
         if (APR_BUCKET_IS_EOS(b)) {
-            *done = 1;
+            t->done = 1;
             return OK;
         }
         if (APR_BUCKET_IS_METADATA(b)) {
@@ -57,20 +67,61 @@ static int take(wf_buf_t *buf, int *done, apr_bucket_brigade *bb)
         if (rv != APR_SUCCESS) {
             return ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
         }
-        wf_buf_add(buf, data, len);
-        if (buf->failed) {
+        if (len > t->left) {
             return HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+        t->left -= len;
+        t->status = t->sink(t->ctx, data, len, t->baton);
+        if (t->status != WF_OK) {
+            t->done = 1;
+            return OK;
         }
     }
     return OK;
 }
 
+static int read_all(taking_t *t, request_rec *r)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(t->ctx->pool, r->connection->bucket_alloc);
+    int status = OK;
+
+    while (status == OK && !t->done) {
+        apr_status_t rv =
+            ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, READ_SIZE);
+
+        status = rv == APR_SUCCESS ? take(t, bb) : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+        apr_brigade_cleanup(bb);
+    }
+    apr_brigade_destroy(bb);
+    return status;
+}
+
+int wfm_body_stream(wf_ctx_t *ctx, wf_status_t *sunk, request_rec *r, size_t max,
+                    wf_bytes_fn *sink, void *baton)
+{
+    taking_t t = {ctx, sink, baton, max, WF_OK, 0};
+    size_t expected;
+    int status = check_headers(r, max, &expected);
+
+    if (status == OK) {
+        status = read_all(&t, r);
+    }
+    *sunk = t.status;
+    return status;
+}
+
+static wf_status_t append(wf_ctx_t *ctx, const void *data, size_t len, void *baton)
+{
+    wf_buf_add(baton, data, len);
+    return WF_OK;
+}
+
 int wfm_body_read(wf_ctx_t *ctx, wf_slice_t *body, request_rec *r, size_t max)
 {
-    apr_bucket_brigade *bb;
     size_t expected;
     wf_buf_t buf;
-    int status, done = 0;
+    taking_t t = {ctx, append, &buf, max, WF_OK, 0};
+    int status;
 
     body->data = "";
     body->len = 0;
@@ -79,16 +130,7 @@ int wfm_body_read(wf_ctx_t *ctx, wf_slice_t *body, request_rec *r, size_t max)
         return status;
     }
     wf_buf_init(&buf, ctx->pool, expected < FIRST_SIZE ? expected : FIRST_SIZE, max);
-    bb = apr_brigade_create(ctx->pool, r->connection->bucket_alloc);
-    while (status == OK && !done) {
-        apr_status_t rv =
-            ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, READ_SIZE);
-
-        status = rv == APR_SUCCESS ? take(&buf, &done, bb)
-                                   : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
-        apr_brigade_cleanup(bb);
-    }
-    apr_brigade_destroy(bb);
+    status = read_all(&t, r);
     if (status == OK) {
         body->data = buf.data;
         body->len = buf.len;

@@ -135,9 +135,9 @@ wf_status_t wf_intake_verify(wf_ctx_t *ctx, const wf_service_t *service, const w
 {
     search_t s = {service, tenant, token_fits, (void *)(uintptr_t)token,
                   apr_array_make(ctx->pool, 4, sizeof(wf_secret_t))};
+    const char *found = NULL;
     wf_json_t *records;
     wf_status_t st = load_records(ctx, &records, &s);
-    int found = 0;
     size_t i;
 
     if (st != WF_OK) {
@@ -145,12 +145,16 @@ wf_status_t wf_intake_verify(wf_ctx_t *ctx, const wf_service_t *service, const w
     }
     for (i = 0; i < wf_json_len(records); i++) {
         const wf_json_t *a = wf_json_at(records, i);
-        if (is_concerned(&s, a)) {
-            found |= try_sealed(ctx, &s, wf_json_get_str(a, "id", NULL), "verify_token",
-                                wf_json_get_str(a, "verify_token", NULL));
+        const char *id = wf_json_get_str(a, "id", NULL);
+
+        if (is_concerned(&s, a) && try_sealed(ctx, &s, id, "verify_token",
+                                              wf_json_get_str(a, "verify_token", NULL))) {
+            found = id;
         }
     }
     if (found) {
+        /* Meta has its answer whether or not this is written down. */
+        (void)!wf_webhook_verified(ctx, service->store, tenant->company.id, found);
         return WF_OK;
     }
     wf_log(ctx, WF_LOG_WARNING,

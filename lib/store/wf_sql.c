@@ -461,7 +461,10 @@ static const wf_pg_stmt_t core[WF_SQL_CORE_END] = {
 
     [WF_SQL_USAGE_ADD] =
         {"usage_add",
-         "insert into wflows.usage_counters as u (company_id, month, metric, n)"
+         "with by_day as (insert into wflows.usage_days as d (company_id, day, metric, n)"
+         " values ($1::uuid, (now() at time zone 'UTC')::date, $3, $4::bigint)"
+         " on conflict (company_id, day, metric) do update set n = d.n + excluded.n)"
+         " insert into wflows.usage_counters as u (company_id, month, metric, n)"
          " values ($1::uuid, $2, $3, $4::bigint)"
          " on conflict (company_id, month, metric) do update set n = u.n + excluded.n",
          4},

@@ -31,6 +31,27 @@
     company " and u.month = to_char(now() at time zone 'UTC', 'YYYY-MM')"          \
     " and u.metric = '" metric "'), 0)"
 
+#define INTEGRATION_JSON                                                           \
+    "json_build_object('id', i.id, 'company_id', i.company_id, 'kind', i.kind,"    \
+    " 'name', i.name, 'enabled', i.enabled, 'config', i.config ||"                 \
+    " coalesce((select jsonb_object_agg('has_' || s.name, true)"                   \
+    "  from unnest(i.secret_names) s (name)), '{}'),"                              \
+    " 'secrets_changed_at', wflows.time_text(i.secrets_changed_at),"               \
+    " 'created_by', i.created_by, 'updated_by', i.updated_by,"                     \
+    " 'created_at', wflows.time_text(i.created_at),"                               \
+    " 'updated_at', wflows.time_text(i.updated_at))"
+
+#define FLAG_JSON                                                                  \
+    "json_build_object('name', f.name, 'enabled', f.enabled, 'value', f.value,"    \
+    " 'updated_by', f.updated_by, 'updated_at', wflows.time_text(f.updated_at))"
+
+#define OPT_OUT_JSON                                                               \
+    "json_build_object('id', o.id, 'contact', o.contact, 'category', o.category,"  \
+    " 'source', o.source, 'reason', o.reason, 'active', o.active,"                 \
+    " 'changed_at', wflows.time_text(o.changed_at),"                               \
+    " 'created_at', wflows.time_text(o.created_at),"                               \
+    " 'updated_at', wflows.time_text(o.changed_at))"
+
 #define PLAN_JSON                                                                  \
     "json_build_object('name', p.name,"                                            \
     " 'max_whatsapp_accounts', p.max_whatsapp_accounts, 'max_flows', p.max_flows," \

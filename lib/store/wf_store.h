@@ -192,6 +192,9 @@ wf_status_t wf_account_set_key(wf_ctx_t *ctx, const wf_store_t *store, const wf_
 wf_status_t wf_account_disable_callback(wf_ctx_t *ctx, const wf_store_t *store,
                                         const char *company_id, const char *account_id,
                                         const char *url, const wf_actor_t *actor) WF_MUST_CHECK;
+/* Meta's handshake came with the account's verify token; the first time is kept. */
+wf_status_t wf_webhook_verified(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
+                                const char *account_id) WF_MUST_CHECK;
 /* Also makes the one before not the default. */
 wf_status_t wf_account_set_default(wf_ctx_t *ctx, const wf_store_t *store, const char *company_id,
                                    const char *account_id, const wf_actor_t *actor) WF_MUST_CHECK;
