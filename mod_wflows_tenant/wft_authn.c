@@ -209,6 +209,21 @@ static int is_allowed_now(const request_rec *r, const wf_identity_t *who)
     return who->company_active || r->method_number == M_GET || r->method_number == M_OPTIONS;
 }
 
+/* One of several Require lines may still let the caller in: then the row says what it was refused by this one. */
+static void tell_refusal(request_rec *r, const wf_identity_t *who)
+{
+    wf_actor_t actor = {.actor = who->subject,
+                        .user_id = who->user_id,
+                        .ip_address = r->useragent_ip,
+                        .user_agent = apr_table_get(r->headers_in, "User-Agent")};
+    wf_runtime_t *runtime = wft_runtime_now();
+
+    if (runtime && !r->main) {
+        wf_auth_refused(wfm_ctx_make(r, wft_request_make(r)->request_id), &runtime->service, who,
+                        apr_pstrcat(r->pool, r->method, " ", r->uri, NULL), &actor);
+    }
+}
+
 static authz_status check(request_rec *r, const void *parsed, test_fn *test)
 {
     const require_t *require = parsed;
@@ -227,6 +242,7 @@ static authz_status check(request_rec *r, const void *parsed, test_fn *test)
             return AUTHZ_GRANTED;
         }
     }
+    tell_refusal(r, identity->who);
     return AUTHZ_DENIED;
 }
 

@@ -148,7 +148,6 @@ is(get("/api/v2/companies/$other->{id}", bearer($good))->{status}, 404, 'another
 
 my $dbh = $stack->dbh;
 $dbh->do('SET ROLE wflows_platform');
-my $redis = $stack->redis;
 
 sub new_key {
     my ($company, $name, @options) = @_;
@@ -181,7 +180,12 @@ is(by_key($key->{key})->{status}, 200, 'and changes nothing for the right one');
 is(by_key('wfk_0123456789abcdef_' . '0' x 64)->{status}, 401, 'there is no such key');
 is(by_key($_)->{status}, 401, "no key: '$_'") for 'wfk_', 'wfk_x_y', "$key->{key}x", 'hello', $key->{key} =~ s/_/-/gr;
 
-sub raw_redis { return join("\n", map { my $k = $_; ($k, eval { $redis->client->get($k) } // join(' ', eval { $redis->client->hgetall($k) })) } $redis->client->keys('*')) }
+get('/guarded/gestor', bearer(token(sub => "much-refused", roles => ['leitura'], tenant_id => 'acme'))) for 1 .. 12;
+my $told = $dbh->selectall_arrayref("SELECT resource_id FROM wflows.audit_logs WHERE action = 'access.denied' AND actor = 'token:much-refused'");
+is_deeply($told, [['GET /guarded/gestor']], 'what somebody was refused is in the audit log, once a minute');
+get("/guarded/gestor?$_/", bearer(token(sub => "much-refused", roles => ['leitura'], tenant_id => 'acme'))) for 1 .. 3;
+get("/guarded/gestor/$_", bearer(token(sub => "more-refused", roles => ['leitura'], tenant_id => 'acme'))) for 1 .. 20;
+cmp_ok($dbh->selectrow_array("SELECT count(*) FROM wflows.audit_logs WHERE action = 'access.denied' AND actor = 'token:more-refused'"), '<=', 6, 'and a few places of each caller');
 
 errlog_ok($stack, ignore => ['AH01631']);
 done_testing();

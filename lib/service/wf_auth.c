@@ -1,9 +1,15 @@
 #include "service/wf_auth_int.h"
 
+#include "store/wf_audit_store.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
+/* Refusals of one caller that are told: a burst of so many, as many again in a minute. */
+#define REFUSALS 5
+#define REFUSALS_WINDOW_MS 60000
+#define REFUSED_MAX 300
 #define PROOF_PURPOSE "wflows remembered api key v1"
 
 wf_status_t wf_auth_state_make(wf_ctx_t *ctx, wf_auth_state_t **out, apr_pool_t *pool,
@@ -70,6 +76,21 @@ static wf_auth_verdict_t identify(wf_ctx_t *ctx, wf_auth_t *out, const wf_servic
         return wf_auth_by_server(ctx, out, service, c);
     }
     return WF_AUTH_NONE;
+}
+
+void wf_auth_refused(wf_ctx_t *ctx, const wf_service_t *service, const wf_identity_t *who,
+                     const char *what, const wf_actor_t *actor)
+{
+    wf_ctx_t *own = wf_ctx_derive(ctx, ctx->pool);
+    int64_t wait_us;
+
+    if (wf_auth_limit(own, &wait_us, service->store,
+                      apr_pstrcat(ctx->pool, "refused:", who->subject, NULL), REFUSALS,
+                      REFUSALS_WINDOW_MS) == WF_OK &&
+        wait_us <= 0) {
+        (void)!wf_audit_refusal(own, service->store, who->company_id,
+                                apr_pstrndup(ctx->pool, what, REFUSED_MAX), actor); /* logged */
+    }
 }
 
 void wf_auth_identify(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,

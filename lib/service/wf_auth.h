@@ -37,6 +37,11 @@ typedef struct {
 void wf_auth_identify(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,
                       const wf_credentials_t *credentials);
 
+/* Tells the audit log that a caller was refused what it may not do at a place that httpd guards: `what` is "GET /path".
+ * A few a minute of each caller; what cannot be told is not. */
+void wf_auth_refused(wf_ctx_t *ctx, const wf_service_t *service, const wf_identity_t *who,
+                     const char *what, const wf_actor_t *actor);
+
 /* The state that the checks of a process share; ends with `pool`. `ring`: what remembered keys are proven with. */
 wf_status_t wf_auth_state_make(wf_ctx_t *ctx, wf_auth_state_t **out, apr_pool_t *pool,
                                const wf_keyring_t *ring) WF_MUST_CHECK;

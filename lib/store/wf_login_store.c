@@ -1,5 +1,6 @@
 #include "store/wf_login_store.h"
 
+#include "store/wf_auth_store.h"
 #include "store/wf_store_int.h"
 
 /* ---- what is asked for -------------------------------------------------------------------------------- */
@@ -233,18 +234,8 @@ wf_status_t wf_login_failed(wf_ctx_t *ctx, const wf_store_t *store, const char *
                       .action = "user.login_failed",
                       .resource_type = "user",
                       .resource_id = user_id};
-    wf_pg_conn_t *conn;
-    wf_status_t st = wf_pg_acquire(ctx, &conn, store->pg);
 
-    if (st != WF_OK) {
-        return st;
-    }
-    if ((st = wf_pg_begin(ctx, conn, company_id)) == WF_OK &&
-        (st = wf_audit_add(ctx, conn, &row, actor)) == WF_OK) {
-        st = wf_pg_commit(ctx, conn);
-    }
-    wf_pg_release(store->pg, conn);
-    return st;
+    return wf_auth_audit(ctx, store, &row, actor);
 }
 
 /* ---- passwords -------------------------------------------------------------------------------------------- */
