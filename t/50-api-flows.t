@@ -183,6 +183,13 @@ invalid($play->(undef, action => 'ping'), '/action', 'a ping reaches no flow');
 invalid($play->(undef, version => 9), '/version', 'the version is one of the flow');
 invalid($play->({ session => { id => 1 } }), '/session', 'the session is one that was answered');
 invalid($play->(undef, data => [], screen => 1, ask_backend => 'x', backend_answer => 2, nonsense => 3), '/ask_backend /backend_answer /data /nonsense /screen', 'and all that is wrong is told');
+my $session = $play->(undef)->{json}{session};
+for my $odd ({ screen => 'NOWHERE', history => ['NOWHERE'] }, { screen => undef, history => [] }, { history => [('CHOOSE_TIME') x 200] }, { reply => { screen => 1, data => [] }, reply_kind => 'x' },
+    { answers => { a => 'x' x 300_000 } }, { step => 9_000_000_000 }, { expires_at => 1, started_at => 0 }) {
+    my @replies = map { $play->({ session => { %$session, %$odd } }, action => $_, screen => 'CHOOSE_SERVICE', data => { service => 'haircut', day => '2030-05-17' }) } qw(data_exchange BACK INIT);
+    is(join(' ', map { $_->{status} } @replies), '200 200 200', 'a session that is made up is played too: ' . substr($json->encode($odd), 0, 60))
+        or diag(map { substr($_->{body}, 0, 300) } @replies);
+}
 is(counts(), $before, 'nothing was written');
 is_deeply([sort $redis->keys('*')], \@keys, 'nothing kept in Redis');
 is(used(), $used, 'nothing counted');
