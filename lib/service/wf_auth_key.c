@@ -143,6 +143,13 @@ static wf_auth_verdict_t slow_down(wf_auth_t *out, int64_t wait_us)
     return WF_AUTH_LIMITED;
 }
 
+static wf_auth_verdict_t by_known_key(wf_ctx_t *ctx, wf_auth_t *out, const wf_json_t *record,
+                                      const wf_auth_key_reply_t *reply, const wf_credentials_t *c)
+{
+    set_limit(out, record, reply);
+    return reply->wait_us > 0 ? WF_AUTH_LIMITED : judge(ctx, out, record, c);
+}
+
 /* ---- cold ---------------------------------------------------------------------------------------------- */
 
 /* What one check of a key that is not remembered knows. */
@@ -153,6 +160,7 @@ typedef struct {
     const wf_auth_key_reply_t *reply;
     int has_redis;
     wf_json_t *record; /* result */
+    wf_auth_key_reply_t now; /* KNOWN: somebody else was at it meanwhile */
 } cold_t;
 
 /* 1 if this very secret was checked against this very hash before, and only something about the key has changed. */
@@ -170,6 +178,24 @@ static int is_checked(wf_ctx_t *ctx, const cold_t *cold)
     return strcmp(wf_json_get_str(stale, "tag", ""), hash_tag(ctx->pool, cold->record)) == 0;
 }
 
+/* Whether somebody else has checked it while this one waited. */
+static int is_known_by_now(wf_ctx_t *ctx, cold_t *cold)
+{
+    wf_auth_key_reply_t reply;
+    wf_json_t *record;
+
+    if (!cold->has_redis || cold->reply->is_refresh || cold->reply->kind != WF_AUTH_KEY_UNKNOWN ||
+        wf_auth_key_find(ctx, &reply, cold->service->store, cold->query) != WF_OK ||
+        reply.kind != WF_AUTH_KEY_KNOWN || !reply.entry.record.data || !reply.address_known ||
+        wf_json_parse(ctx, &record, reply.entry.record.data, reply.entry.record.len, 0) != WF_OK) {
+        wf_ctx_clear(ctx);
+        return 0;
+    }
+    cold->now = reply;
+    cold->record = record;
+    return 1;
+}
+
 /* Looks the key up and checks its secret; few at once, so that neither PostgreSQL nor the cores are its. */
 static wf_status_t check(wf_ctx_t *ctx, cold_t *cold)
 {
@@ -179,6 +205,10 @@ static wf_status_t check(wf_ctx_t *ctx, cold_t *cold)
 
     if (st != WF_OK) {
         return st;
+    }
+    if (is_known_by_now(ctx, cold)) {
+        wf_auth_gate_leave(gate);
+        return WF_OK;
     }
     st = wf_auth_key_load(ctx, &cold->record, store, cold->query->lookup);
     if (st == WF_OK && !is_checked(ctx, cold)) {
@@ -228,6 +258,9 @@ static wf_auth_verdict_t by_cold_key(wf_ctx_t *ctx, wf_auth_t *out, cold_t *cold
     if (st != WF_OK) {
         return wf_auth_verdict_of(st);
     }
+    if (cold->now.kind == WF_AUTH_KEY_KNOWN) {
+        return by_known_key(ctx, out, cold->record, &cold->now, c);
+    }
     remember(ctx, cold, c);
     /* The same question again: this time the request is charged. */
     if (cold->has_redis && reply.kind == WF_AUTH_KEY_UNKNOWN &&
@@ -245,19 +278,12 @@ static wf_auth_verdict_t by_cold_key(wf_ctx_t *ctx, wf_auth_t *out, cold_t *cold
 
 /* ---- all ------------------------------------------------------------------------------------------------ */
 
-static wf_auth_verdict_t by_known_key(wf_ctx_t *ctx, wf_auth_t *out, const wf_json_t *record,
-                                      const wf_auth_key_reply_t *reply, const wf_credentials_t *c)
-{
-    set_limit(out, record, reply);
-    return reply->wait_us > 0 ? WF_AUTH_LIMITED : judge(ctx, out, record, c);
-}
-
 wf_auth_verdict_t wf_auth_by_key(wf_ctx_t *ctx, wf_auth_t *out, const wf_service_t *service,
                                  const wf_credentials_t *c, const char *key)
 {
     wf_auth_key_query_t query = {.lookup = lookup_of(ctx->pool, key)};
     wf_auth_key_reply_t reply;
-    cold_t cold = {service, &query, key, &reply, 1, NULL};
+    cold_t cold = {.service = service, .query = &query, .key = key, .reply = &reply, .has_redis = 1};
     wf_json_t *record;
 
     if (!query.lookup) {

@@ -7,17 +7,22 @@
 #include <string.h>
 
 #define NEGATIVE_S "5"
-/* Checks of secrets that were not right before, for each look-up id: a burst of so many, then one in two seconds. */
-#define COLD_MAX "10"
+/* Checks of secrets that were not right before, for each look-up id: a burst of so many, then one a second. */
+#define COLD_MAX "20"
 #define COLD_WINDOW_MS "20000"
 
 /* KEYS: what is known, its generation, rate, uses, checks. ARGV: proof, address, checks and their window. Answers
- * {"known", generation, record, address known, remaining, reset us, wait us}, {"unknown", generation, proven},
+ * {"known", generation, record, address known, remaining, reset us, wait us}, {"unknown", generation, proven, refresh},
  * {"wrong"}, or {"slow", wait us}. A record begins with its rate. */
 const char wf_api_key_lua[] =
     "local e = redis.call('HMGET', KEYS[1], 'key:' .. ARGV[1], 'at:' .. ARGV[2])\n"
     "local gen = redis.call('GET', KEYS[2]) or '0'\n" WF_LUA_GCRA
     "if e[1] then\n"
+    /* One of its users looks it up anew before it goes, so that they do not all do so at once. */
+    "  if redis.call('TTL', KEYS[1]) < 15 and\n"
+    "     redis.call('SET', KEYS[5] .. ':refresh', '1', 'NX', 'EX', 10) then\n"
+    "    return {'unknown', gen, 0, 1}\n"
+    "  end\n"
     "  local rate = string.match(e[1], '^%d+')\n"
     "  local known = e[2] and 1 or 0\n"
     "  redis.call('INCR', KEYS[4])\n"
@@ -221,6 +226,7 @@ static wf_status_t read_key_reply(wf_ctx_t *ctx, wf_auth_key_reply_t *out,
         generation_of(ctx->pool, all, r->count > 1 ? text_or(&r->items[1], "0") : "0");
     if (strcmp(word, "known") != 0 || r->count < 7) {
         out->is_proven = (int)number_at(r, 2);
+        out->is_refresh = (int)number_at(r, 3);
         return WF_OK;
     }
     out->kind = WF_AUTH_KEY_KNOWN;

@@ -49,6 +49,7 @@ typedef struct {
     wf_auth_entry_t entry; /* no record with KNOWN: something has changed, it has to be loaded anew */
     wf_slice_t stale;      /* then: what was known before the change */
     int is_proven;         /* UNKNOWN: it was right before, and goes before those that were not */
+    int is_refresh;        /* UNKNOWN: it is known, and this caller is to look it up before that ends */
     int address_known;
     int64_t remaining, reset_us, wait_us; /* KNOWN: of its rate; wait_us > 0: over it */
 } wf_auth_key_reply_t;
