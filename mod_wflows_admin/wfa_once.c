@@ -15,7 +15,7 @@ static int is_key(const char *key)
     size_t len = strlen(key), i;
 
     for (i = 0; i < len; i++) {
-        if (key[i] < ' ' || key[i] > '~') {
+        if (key[i] <= ' ' || key[i] > '~') {
             return 0;
         }
     }
@@ -76,7 +76,7 @@ int wfa_once_begin(wf_once_t **out, wfa_call_t *call)
     }
     if (!is_key(key)) {
         return refuse(call, WFM_BAD_REQUEST, "idempotency_key_invalid",
-                      "Idempotency-Key: 1 to 255 printable ASCII characters expected.");
+                      "Idempotency-Key: 1 to 255 printable ASCII characters without space expected.");
     }
     once = apr_pcalloc(call->r->pool, sizeof(*once));
     once->company_id = call->company_id ? call->company_id : call->who->company_id;

@@ -44,10 +44,10 @@ static const struct {
     {"custom", NULL, 0},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-static const char kind_words[] = "whatsapp_evolution gmail google_calendar openai webhook custom";
 
 static const wf_field_t fields[] = {
-    {"kind", WF_FIELD_WORD, WF_FIELD_NEEDED | WF_FIELD_FIXED, 0, 0, NULL, kind_words},
+    {"kind", WF_FIELD_WORD, WF_FIELD_NEEDED | WF_FIELD_FIXED, 0, 0, NULL,
+     "whatsapp_evolution gmail google_calendar openai webhook custom"},
     {"name", WF_FIELD_TEXT, WF_FIELD_NEEDED, 1, 100, NULL, NULL},
     {"enabled", WF_FIELD_BOOL, WF_FIELD_NOT_NULL, 0, 0, NULL, NULL},
     {"config", WF_FIELD_OBJECT, WF_FIELD_NOT_NULL, 0, CONFIG_MAX, NULL, NULL},
@@ -57,7 +57,8 @@ static const wf_field_t fields[] = {
 static const wf_sort_t sorts[] = {{"-created_at", WF_SQL_INTEGRATION_PAGE_NEWEST, 0},
                                   {"created_at", WF_SQL_INTEGRATION_PAGE_OLDEST, 0},
                                   {NULL, 0, 0}};
-static const wf_filter_t filters[] = {{"kind", WF_FILTER_WORD, kind_words},
+static const wf_filter_t filters[] = {{"kind", WF_FILTER_WORD,
+                                       "whatsapp_evolution gmail google_calendar openai webhook custom"},
                                       {"enabled", WF_FILTER_BOOL, NULL},
                                       {NULL, WF_FILTER_TEXT, NULL}};
 const wf_list_t wf_list_integrations = {sorts, filters, 0};
