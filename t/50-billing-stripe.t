@@ -160,6 +160,18 @@ is(join(' ', map { join('/', $_->{action}, $_->{status} // '-', $_->{plan} // '-
     'company.updated/-/pro company.suspended/suspended/- company.activated/active/- company.updated/-/starter', 'the audit log tells it all');
 is(scalar(rows(q{SELECT 1 FROM wflows.outbox WHERE consumer = 'cache' AND status <> 'done'})), 0, 'all cached copies are deleted');
 
+# ---- a trial ends with the first payment -----------------------------------------------------------------------------------
+
+my $trial = Wflows::Tenant->add($stack, slug => 'trial', plan => 'starter', flows => $flow);
+$stack->ctl('company', 'suspend', 'trial', '--reason', 'trial_over');
+$stack->dbh->do(q{UPDATE wflows.companies SET trial_ends_at = now() - interval '1 day' WHERE id = ?}, undef, $trial->{id});
+my %of_trial = (metadata => { company_id => $trial->{id}, plan => 'pro' });
+is(send_all(subscription('created', $old, 'sub_trial', 'cus_trial', 'incomplete', undef, %of_trial)), '200', 'a subscription that is not paid');
+is(company('trial'), 'starter suspended trial_over -', 'ends no trial');
+is(send_all(subscription('updated', $old + 1, 'sub_trial', 'cus_trial', 'active', undef, %of_trial)), '200', 'one that is');
+is(company('trial'), 'pro active - -', 'lets a company in again whose trial was over');
+is($stack->ctl('company', 'show', 'trial')->{trial_ends_at}, undef, 'and it is on trial no more');
+
 # ---- order, repetition ---------------------------------------------------------------------------------------------------
 
 # What one customer of Stripe's may go through, as [what, seconds, …]; the company is named by one event only.
