@@ -150,6 +150,17 @@ SKIP: {
     is("$r->{status} $r->{json}{code}", '403 approval_own', 'nor does Ana to what her key asked for');
 }
 
+# ---- other systems' credentials -------------------------------------------------------------------------------------------------
+
+$r = $ana->post("/companies/$acme->{id}/integrations", { kind => 'openai', name => 'Bot', config => { model => 'm', api_key => "$secret-1" } });
+is($r->{status}, 201, 'an integration') or diag($r->{body});
+my $integration = "/companies/$acme->{id}/integrations/$r->{json}{id}";
+is($ana->patch($integration, { config => { model => 'n' } }, if_match => '*')->{status}, 200, 'may be changed');
+$r = $ana->patch($integration, { config => { api_key => "$secret-2" } }, if_match => '*');
+is($r->{status}, 202, 'but its secret waits') or diag($r->{body});
+unlike($r->{body}, qr/\Q$secret\E/, 'and is not shown');
+is($bia->post("$approvals/$r->{json}{id}/approve")->{status}, 200, 'for a second person');
+
 # ---- the rule itself ------------------------------------------------------------------------------------------------------------
 
 $r = $platform->patch("/companies/$acme->{id}", { settings => { require_approvals => Cpanel::JSON::XS::false } }, if_match => '*');

@@ -328,7 +328,8 @@ static wf_status_t update(wf_ctx_t *ctx, wf_json_t **out, wf_change_t *change, c
     if (wf_json_has(members, "config")) {
         put_config(ctx, &parts, wf_json_get(members, "config"), edit->replace);
     }
-    if ((st = make_row(ctx, &row, change, edit->ring, members, &parts)) != WF_OK) {
+    if ((st = make_row(ctx, &row, change, edit->ring, members, &parts)) != WF_OK ||
+        (parts.touched && (st = wf_change_approve(ctx, change)) != WF_OK)) {
         return st;
     }
     params[2] = wf_json_text(ctx->pool, row, NULL);
