@@ -142,9 +142,9 @@ static const struct {
     int status;
     unsigned any_of, none_of, methods;
 } problems[] = {
-    /* Also where nobody has to be known: credentials that came are looked at. */
-    {400, ANY, 0, ANY},
-    {401, ANY, 0, ANY},
+    {400, ANY, WF_API_PUBLIC, ANY},
+    {400, BODY_TAKEN, 0, ANY},
+    {401, ANY, WF_API_PUBLIC, ANY},
     {403, ANY, WF_API_PUBLIC, ANY},
     {406, ANY, WF_API_ANY_TYPE, ANY},
     {408, BODY_TAKEN, 0, ANY},

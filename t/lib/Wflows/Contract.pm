@@ -73,6 +73,7 @@ sub check {
     my $problem = $self->{doc}{components}{responses}{Problem404};
     # An encoded slash or NUL is refused by httpd itself.
     return () if $method eq 'OPTIONS' || $path =~ m{^/docs\b|%2f|%00}i;
+    undef $op if $r->{status} == 405;
     my $said = $op ? $op->{responses}{ $r->{status} } : $r->{status} =~ /^40[45]$/ ? $problem : undef;
     my $what = ($op ? $op->{operationId} : "$method $path") . " $r->{status}";
     return ("$what: not in openapi.json") unless $said;
