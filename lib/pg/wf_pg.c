@@ -206,6 +206,7 @@ wf_pg_kind_t wf_pg_column_kind(const wf_pg_result_t *res, int column)
     case 20: /* int8 */
     case 21: /* int2 */
     case 23: /* int4 */
+    case 1700: /* numeric: sums of whole numbers; nobody makes a NaN of one */
         return WF_PG_NUMBER;
     case 16:
         return WF_PG_BOOL;

@@ -87,12 +87,12 @@ const wf_pg_stmt_t wf_sql_accounts[] = {
          3},
     WF_SQL_AT(WF_SQL_ACCOUNT_PAGE_NEWEST) =
         {"account_page_newest",
-         WF_SQL_PAGE_NEWEST(ACCOUNT_JSON, ACCOUNTS, FILTERED, "a.created_at", "a.id"), 7},
+         WF_SQL_PAGE_NEWEST(ACCOUNT_COLUMNS(WF_SQL_TIME), ACCOUNTS, FILTERED, "a.created_at", "a.id"), 7},
     WF_SQL_AT(WF_SQL_ACCOUNT_PAGE_OLDEST) =
         {"account_page_oldest",
-         WF_SQL_PAGE_OLDEST(ACCOUNT_JSON, ACCOUNTS, FILTERED, "a.created_at", "a.id"), 7},
+         WF_SQL_PAGE_OLDEST(ACCOUNT_COLUMNS(WF_SQL_TIME), ACCOUNTS, FILTERED, "a.created_at", "a.id"), 7},
     WF_SQL_AT(WF_SQL_ACCOUNT_PAGE_NAME) =
-        {"account_page_name", WF_SQL_PAGE_TEXT(ACCOUNT_JSON, ACCOUNTS, FILTERED, "a.name", "a.id"), 7},
+        {"account_page_name", WF_SQL_PAGE_TEXT(ACCOUNT_COLUMNS(WF_SQL_TIME), ACCOUNTS, FILTERED, "a.name", "a.id"), 7},
     /* $2 who, in every spelling; $3 what for. */
     WF_SQL_AT(WF_SQL_MESSAGE_OPTED_OUT) =
         {"message_opted_out",

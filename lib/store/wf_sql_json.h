@@ -65,39 +65,35 @@
     "coalesce((select sum(p." column ") from wflows.counts_pending p"   \
     " where p.company_id = a.company_id and p.account_id = a.id), 0)"
 
-#define ACCOUNT_JSON                                                                           \
-    "json_build_object('id', a.id, 'company_id', a.company_id, 'name', a.name,"                \
-    " 'phone_number', a.phone_number, 'display_name', a.display_name,"                         \
-    " 'phone_number_id', a.phone_number_id, 'waba_id', a.waba_id, 'status', a.status,"         \
-    " 'is_default', a.is_default, 'default_flow_name', a.default_flow_name,"                   \
-    " 'flow_endpoint_timeout', a.flow_endpoint_timeout,"                                       \
-    " 'rate_limit_window_ms', a.rate_limit_window_ms,"                                         \
-    " 'rate_limit_max_requests', a.rate_limit_max_requests,"                                   \
-    " 'callback_webhook_url', a.callback_webhook_url,"                                         \
-    " 'callback_timeout', a.callback_timeout, 'callback_max_retries', a.callback_max_retries," \
-    " 'callback_disabled_at', wflows.time_text(a.callback_disabled_at),"                       \
-    " 'previous_callback_secret_until', wflows.time_text(a.previous_callback_secret_until),"   \
-    " 'public_key', a.public_key, 'key_generated_at', wflows.time_text(a.key_generated_at),"   \
-    " 'previous_key_until', wflows.time_text(a.previous_key_until),"                           \
-    " 'has_next_key', a.next_private_key is not null,"                                         \
-    " 'key_rotation_until', wflows.time_text(a.key_rotation_until),"                           \
-    " 'key_rotation_scheduled_at', wflows.time_text(a.key_rotation_scheduled_at),"             \
-    " 'previous_secret_until', wflows.time_text(a.previous_secret_until),"                     \
-    " 'has_private_key', a.private_key is not null,"                                           \
-    " 'has_access_token', a.access_token is not null,"                                         \
-    " 'has_app_secret', a.app_secret is not null,"                                             \
-    " 'has_verify_token', a.verify_token is not null,"                                         \
-    " 'has_callback_secret', a.callback_secret is not null,"                                   \
-    " 'settings', a.settings, 'features', a.features,"                                         \
-    " 'verification_status', a.verification_status,"                                           \
-    " 'last_verified_at', wflows.time_text(a.last_verified_at),"                               \
-    " 'callback_event_types', a.callback_event_types,"                                         \
-    " 'total_messages_sent', a.total_messages_sent + " PENDING("messages_sent") ","            \
-    " 'total_flows_completed', a.total_flows_completed + " PENDING("flows_completed") ","      \
-    " 'last_activity_at', wflows.time_text(a.last_activity_at),"                               \
-    " 'created_by', a.created_by, 'updated_by', a.updated_by,"                                 \
-    " 'created_at', wflows.time_text(a.created_at),"                                           \
-    " 'updated_at', wflows.time_text(a.updated_at))"
+#define ACCOUNT_COLUMNS(T) \
+    "a.id, a.company_id, a.name, a.phone_number, a.display_name, " \
+    "a.phone_number_id, a.waba_id, a.status, a.is_default, a.default_flow_name, " \
+    "a.flow_endpoint_timeout, a.rate_limit_window_ms, a.rate_limit_max_requests, " \
+    "a.callback_webhook_url, a.callback_timeout, a.callback_max_retries, " \
+    T("a.callback_disabled_at") " as callback_disabled_at, " \
+    T("a.previous_callback_secret_until") " as previous_callback_secret_until, " \
+    "a.public_key, " \
+    T("a.key_generated_at") " as key_generated_at, " \
+    T("a.previous_key_until") " as previous_key_until, " \
+    "a.next_private_key is not null as has_next_key, " \
+    T("a.key_rotation_until") " as key_rotation_until, " \
+    T("a.key_rotation_scheduled_at") " as key_rotation_scheduled_at, " \
+    T("a.previous_secret_until") " as previous_secret_until, " \
+    "a.private_key is not null as has_private_key, " \
+    "a.access_token is not null as has_access_token, " \
+    "a.app_secret is not null as has_app_secret, " \
+    "a.verify_token is not null as has_verify_token, " \
+    "a.callback_secret is not null as has_callback_secret, a.settings, a.features, " \
+    "a.verification_status, " \
+    T("a.last_verified_at") " as last_verified_at, " \
+    "to_json(a.callback_event_types) as callback_event_types, " \
+    "a.total_messages_sent + " PENDING("messages_sent") " as total_messages_sent, " \
+    "a.total_flows_completed + " PENDING("flows_completed") " as total_flows_completed, " \
+    T("a.last_activity_at") " as last_activity_at, " \
+    "a.created_by, a.updated_by, " \
+    T("a.created_at") " as created_at, " \
+    T("a.updated_at") " as updated_at"
+#define ACCOUNT_JSON WF_SQL_JSON_OF(ACCOUNT_COLUMNS(WF_SQL_TIME_TEXT))
 
 #define FLOW_COLUMNS(T) \
     "f.id, f.company_id, f.account_id, f.name, f.display_name, f.status, " \

@@ -1,4 +1,4 @@
-#include "store/wf_sql.h"
+#include "store/wf_sql_json.h"
 
 /* Who calls, and the people and keys of companies. */
 
@@ -6,24 +6,26 @@
 #define API_KEY_STATUS                                                                  \
     "case when k.status = 'active' and k.expires_at <= now() then 'expired' else k.status end"
 
-#define API_KEY_JSON                                                                    \
-    "json_build_object('id', k.id, 'company_id', k.company_id, 'name', k.name,"         \
-    " 'key_prefix', k.key_prefix, 'scopes', k.scopes,"                                  \
-    " 'whatsapp_account_ids', k.whatsapp_account_ids,"                                  \
-    " 'rate_limit_per_minute', k.rate_limit_per_minute, 'status', " API_KEY_STATUS ","  \
-    " 'last_used_at', wflows.time_text(k.last_used_at), 'usage_count', k.usage_count,"  \
-    " 'expires_at', wflows.time_text(k.expires_at), 'created_by', k.created_by,"        \
-    " 'created_at', wflows.time_text(k.created_at),"                                    \
-    " 'updated_at', wflows.time_text(k.updated_at))"
+#define API_KEY_COLUMNS(T) \
+    "k.id, k.company_id, k.name, k.key_prefix, to_json(k.scopes) as scopes, " \
+    "to_json(k.whatsapp_account_ids) as whatsapp_account_ids, " \
+    "k.rate_limit_per_minute, " API_KEY_STATUS " as status, " \
+    T("k.last_used_at") " as last_used_at, " \
+    "k.usage_count, " \
+    T("k.expires_at") " as expires_at, " \
+    "k.created_by, " \
+    T("k.created_at") " as created_at, " \
+    T("k.updated_at") " as updated_at"
+#define API_KEY_JSON WF_SQL_JSON_OF(API_KEY_COLUMNS(WF_SQL_TIME_TEXT))
 
-#define USER_JSON                                                                       \
-    "json_build_object('id', u.id, 'company_id', u.company_id, 'email', u.email,"       \
-    " 'name', u.name, 'role', u.role, 'status', u.status,"                              \
-    " 'has_password', u.password_hash is not null,"                                     \
-    " 'last_login_at', wflows.time_text(u.last_login_at),"                              \
-    " 'created_by', u.created_by, 'updated_by', u.updated_by,"                          \
-    " 'created_at', wflows.time_text(u.created_at),"                                    \
-    " 'updated_at', wflows.time_text(u.updated_at))"
+#define USER_COLUMNS(T) \
+    "u.id, u.company_id, u.email, u.name, u.role, u.status, " \
+    "u.password_hash is not null as has_password, " \
+    T("u.last_login_at") " as last_login_at, " \
+    "u.created_by, u.updated_by, " \
+    T("u.created_at") " as created_at, " \
+    T("u.updated_at") " as updated_at"
+#define USER_JSON WF_SQL_JSON_OF(USER_COLUMNS(WF_SQL_TIME_TEXT))
 
 #define KEYS "wflows.api_keys k"
 #define KEYS_FILTERED "k.company_id = $1::uuid and ($5::text is null or " API_KEY_STATUS " = $5)"
@@ -63,12 +65,12 @@ const wf_pg_stmt_t wf_sql_people[] = {
          1},
     WF_SQL_AT(WF_SQL_API_KEY_PAGE_NEWEST) =
         {"api_key_page_newest",
-         WF_SQL_PAGE_NEWEST(API_KEY_JSON, KEYS, KEYS_FILTERED, "k.created_at", "k.id"), 5},
+         WF_SQL_PAGE_NEWEST(API_KEY_COLUMNS(WF_SQL_TIME), KEYS, KEYS_FILTERED, "k.created_at", "k.id"), 5},
     WF_SQL_AT(WF_SQL_API_KEY_PAGE_OLDEST) =
         {"api_key_page_oldest",
-         WF_SQL_PAGE_OLDEST(API_KEY_JSON, KEYS, KEYS_FILTERED, "k.created_at", "k.id"), 5},
+         WF_SQL_PAGE_OLDEST(API_KEY_COLUMNS(WF_SQL_TIME), KEYS, KEYS_FILTERED, "k.created_at", "k.id"), 5},
     WF_SQL_AT(WF_SQL_API_KEY_PAGE_NAME) =
-        {"api_key_page_name", WF_SQL_PAGE_TEXT(API_KEY_JSON, KEYS, KEYS_FILTERED, "k.name", "k.id"),
+        {"api_key_page_name", WF_SQL_PAGE_TEXT(API_KEY_COLUMNS(WF_SQL_TIME), KEYS, KEYS_FILTERED, "k.name", "k.id"),
          5},
     /* How many of the ids are no account of the company. */
     WF_SQL_AT(WF_SQL_API_KEY_ACCOUNTS) =
@@ -109,12 +111,12 @@ const wf_pg_stmt_t wf_sql_people[] = {
          1},
     WF_SQL_AT(WF_SQL_USER_PAGE_NEWEST) =
         {"user_page_newest",
-         WF_SQL_PAGE_NEWEST(USER_JSON, USERS, USERS_FILTERED, "u.created_at", "u.id"), 7},
+         WF_SQL_PAGE_NEWEST(USER_COLUMNS(WF_SQL_TIME), USERS, USERS_FILTERED, "u.created_at", "u.id"), 7},
     WF_SQL_AT(WF_SQL_USER_PAGE_OLDEST) =
         {"user_page_oldest",
-         WF_SQL_PAGE_OLDEST(USER_JSON, USERS, USERS_FILTERED, "u.created_at", "u.id"), 7},
+         WF_SQL_PAGE_OLDEST(USER_COLUMNS(WF_SQL_TIME), USERS, USERS_FILTERED, "u.created_at", "u.id"), 7},
     WF_SQL_AT(WF_SQL_USER_PAGE_EMAIL) =
-        {"user_page_email", WF_SQL_PAGE_TEXT(USER_JSON, USERS, USERS_FILTERED, "u.email", "u.id"),
+        {"user_page_email", WF_SQL_PAGE_TEXT(USER_COLUMNS(WF_SQL_TIME), USERS, USERS_FILTERED, "u.email", "u.id"),
          7},
     WF_SQL_AT(WF_SQL_USER_COUNT) =
         {"user_count",
