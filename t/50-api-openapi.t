@@ -51,8 +51,10 @@ for my $name (sort keys %in_table) {
     my ($route, $op) = ($in_table{$name}, $in_doc{$name} // next);
     my %ways = map { %$_ } @{ $op->{security} };
     push @differ, "$name: its name" if $op->{operationId} ne $route->{name};
-    push @differ, "$name: scopes" if join(' ', @{ $ways{api_key} // [] }) ne join(' ', @{ $route->{scopes} });
-    push @differ, "$name: role" if !$route->{public} && !$route->{self} && "@{ $ways{bearer} }" ne $route->{role};
+    push @differ, "$name: scopes" if join(' ', @{ $op->{'x-scopes'} // [] }) ne join(' ', @{ $route->{scopes} });
+    push @differ, "$name: role" if !$route->{public} && !$route->{self} && $op->{'x-role'} ne $route->{role};
+    push @differ, "$name: ways in" if join(' ', sort keys %ways) ne
+        ($route->{public} ? '' : $route->{self} || @{ $route->{scopes} } ? 'api_key bearer' : 'bearer');
     push @differ, "$name: a body" if !!$op->{requestBody} != !!$route->{body} && !$op->{requestBody}{content}{'text/csv'};
     push @dumb, $name if $op->{tags}[0] eq 'other';
 }

@@ -17,28 +17,26 @@ static wf_json_t *scopes_of(wfo_t *o, const wf_api_route_t *route)
     return out;
 }
 
-static void add_way_in(wfo_t *o, wf_json_t *security, const char *scheme, wf_json_t *needs)
+static void add_way_in(wfo_t *o, wf_json_t *security, const char *scheme)
 {
     wf_json_t *way = wf_json_object_make(o->pool);
 
-    wf_json_set(way, scheme, needs);
+    wf_json_set(way, scheme, wf_json_array_make(o->pool));
     wf_json_push(security, way);
 }
 
-/* OpenAPI 3.1: for schemes other than OAuth the list names the roles that are needed. */
+/* Which role and scopes are needed stands in x-role and x-scopes: OpenAPI 3.1 would let them stand in the lists, but
+ * linters and generators know them there for OAuth alone. */
 static wf_json_t *security_of(wfo_t *o, const wf_api_route_t *route)
 {
-    wf_json_t *out = wf_json_array_make(o->pool), *role = wf_json_array_make(o->pool);
+    wf_json_t *out = wf_json_array_make(o->pool);
 
     if (route->flags & WF_API_PUBLIC) {
         return out;
     }
-    if (!(route->flags & WF_API_SELF)) {
-        wf_json_push(role, wf_json_str_make(o->pool, wf_role_name(route->role)));
-    }
-    add_way_in(o, out, "bearer", role);
+    add_way_in(o, out, "bearer");
     if (route->scopes || (route->flags & WF_API_SELF)) {
-        add_way_in(o, out, "api_key", scopes_of(o, route));
+        add_way_in(o, out, "api_key");
     }
     return out;
 }
@@ -103,6 +101,10 @@ wf_json_t *wfo_operation(wfo_t *o, const wf_api_route_t *route, const wf_json_t 
     wf_json_push(tags, wf_json_str_make(o->pool, wf_json_get_str(said, "tag", "other")));
     wf_json_set(op, "tags", tags);
     wf_json_set(op, "security", security_of(o, route));
+    if (!(route->flags & (WF_API_PUBLIC | WF_API_SELF))) {
+        wf_json_set_str(op, "x-role", wf_role_name(route->role));
+        wf_json_set(op, "x-scopes", scopes_of(o, route));
+    }
     parameters = wfo_parameters(o, route, said);
     if (wf_json_len(parameters) > 0) {
         wf_json_set(op, "parameters", parameters);

@@ -56,6 +56,10 @@ my %there = (
         return undef;
     },
     browser => sub { find_tool('chromium') ? undef : 'chromium is not installed' },
+    npm => sub {
+        return 'Node.js is not installed' unless find_tool('node');
+        return -d ($ENV{WF_SRCDIR} // '.') . '/t/npm/node_modules/.bin' ? undef : 'the tools are not fetched (support/setup-npm tools)';
+    },
     contract => sub { require Wflows::Contract; Wflows::Contract->of_build ? undef : Wflows::Contract->why },
     corpus => sub { defined corpus_dir() ? undef : 'the corpus is not at hand (WFLOWS_CORPUS)' },
 );
