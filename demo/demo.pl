@@ -87,6 +87,8 @@ ExtendedStatus Off
 <Location "/metrics">
     Require local
 </Location>
+# Of the management API; people look for it here.
+RedirectMatch "^/docs/?$" "/api/v2/docs"
 <Location "/server-status">
     SetHandler server-status
     Require local
