@@ -76,18 +76,11 @@ wf_json_t *wf_account_event_types(apr_pool_t *pool, const char *text)
     return out;
 }
 
-/* What a member is that nobody sets. */
+/* What a member is that nobody sets; null where it is not named here. */
 static wf_json_t *defaults(apr_pool_t *pool, const char *name)
 {
-    static const char *const absent[] = {"phone_number",         "waba_id",
-                                         "default_flow_name",    "callback_webhook_url",
-                                         "callback_max_retries", "key_rotation_scheduled_at"};
     wf_json_t *out = wf_json_object_make(pool);
-    size_t i;
 
-    for (i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
-        wf_json_set(out, absent[i], wf_json_null_make(pool));
-    }
     wf_json_set_str(out, "display_name", name);
     wf_json_set_str(out, "status", WF_STATUS_ACTIVE);
     wf_json_set(out, "callback_event_types", wf_account_event_types(pool, NULL));
@@ -100,21 +93,6 @@ static wf_json_t *defaults(apr_pool_t *pool, const char *name)
     return out;
 }
 
-wf_json_t *wf_account_whole(apr_pool_t *pool, const wf_json_t *members)
-{
-    wf_json_t *out = defaults(pool, wf_json_get_str(members, "name", NULL));
-    size_t i;
-
-    for (i = 0; i < WF_ACCOUNT_FIELDS; i++) {
-        const wf_field_t *field = &wf_account_fields[i];
-
-        if (field->kind != WF_FIELD_SECRET && !(field->flags & WF_FIELD_FIXED)) {
-            wf_json_set(out, field->name, wf_json_get(members, field->name));
-        }
-    }
-    return out;
-}
-
 /* A new account on its way in: its row, and secrets in the caller's memory. No copy of them is made on the way. */
 #define SECRETS 4
 static const char *const secret_columns[SECRETS] = {"access_token", "app_secret", "verify_token",
@@ -124,6 +102,19 @@ typedef struct {
     int is_default;
     wf_slice_t secrets[SECRETS]; /* data NULL: not set */
 } new_account_t;
+
+wf_json_t *wf_account_whole(apr_pool_t *pool, const wf_json_t *members)
+{
+    wf_json_t *out =
+        wf_fields_filled(pool, wf_account_fields, WF_ACCOUNT_FIELDS, members,
+                         defaults(pool, wf_json_get_str(members, "name", NULL)));
+    int i;
+
+    for (i = 0; i < SECRETS; i++) {
+        wf_json_remove(out, secret_columns[i]);
+    }
+    return out;
+}
 
 static wf_status_t read_members(wf_ctx_t *ctx, new_account_t *out, const wf_json_t *members)
 {
