@@ -5,35 +5,14 @@ use strict;
 use warnings;
 use lib 't/lib';
 
-use File::Temp qw(tempdir);
 use Test::More;
-use Wflows::Httpd;
+use Wflows::Config qw(bad config_dir config_modules configtest good);
 use Wflows::Test qw(need);
 
 need('httpd');
 
-my $dir = tempdir(CLEANUP => 1);
-chmod 0755, $dir;
-
-sub configtest {
-    my ($conf, @modules) = @_;
-    my $httpd = Wflows::Httpd->new(dir => "$dir/httpd", modules_dir => "$ENV{WF_BUILDDIR}/.libs",
-        own_modules => [@modules ? @modules : qw(wflows_tenant wflows_flows)]);
-    return $httpd->configtest($conf);
-}
-
-sub good {
-    my ($name, $conf, @modules) = @_;
-    my $r = configtest($conf, @modules);
-    ok($r->{rc} == 0 && $r->{err} =~ /^Syntax OK$/m, $name) or diag($r->{err});
-}
-
-# The message must be a whole line of what httpd says.
-sub bad {
-    my ($name, $conf, $message, @modules) = @_;
-    my $r = configtest($conf, @modules);
-    ok($r->{rc} == 1 && $r->{err} =~ /^\Q$message\E$/m, $name) or diag("exit $r->{rc}\n$r->{err}");
-}
+config_modules(qw(wflows_tenant wflows_flows));
+my $dir = config_dir();
 
 good('the modules may be loaded in this order', '', qw(wflows_tenant wflows_flows));
 good('and in that one', '', qw(wflows_flows wflows_tenant));

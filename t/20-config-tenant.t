@@ -5,38 +5,22 @@ use strict;
 use warnings;
 use lib 't/lib';
 
-use File::Temp qw(tempdir);
 use MIME::Base64 qw(encode_base64);
 use Test::More;
-use Wflows::Httpd;
+use Wflows::Config qw(bad config_dir config_httpd config_modules good);
 use Wflows::Process qw(read_file write_file);
 use Wflows::Test qw(need);
 
 need('httpd');
 
-my $dir = tempdir(CLEANUP => 1);
-chmod 0755, $dir;
-my $httpd = Wflows::Httpd->new(dir => "$dir/httpd", modules_dir => "$ENV{WF_BUILDDIR}/.libs",
-    own_modules => [qw(wflows_tenant wflows_flows wflows_admin)]);
+config_modules(qw(wflows_tenant wflows_flows wflows_admin));
+my ($dir, $httpd) = (config_dir(), config_httpd());
 my $key = write_file("$dir/key", encode_base64('k' x 32, ''), 0400);
 
 my $db = 'WflowsDB "host=/run/postgresql dbname=wflows user=wflows_app"';
 my $redis = 'WflowsRedis redis://127.0.0.1:6379/0';
 my $master = "WflowsKey k1 file:$key";
 my $whole = "$db\n$redis\n$master\nWflowsTenant On";
-
-sub good {
-    my ($name, $conf) = @_;
-    my $r = $httpd->configtest($conf);
-    ok($r->{rc} == 0 && $r->{err} =~ /^Syntax OK$/m, $name) or diag($r->{err});
-}
-
-# The message must be a whole line of what httpd says.
-sub bad {
-    my ($name, $conf, $message) = @_;
-    my $r = $httpd->configtest($conf);
-    ok($r->{rc} == 1 && $r->{err} =~ /^\Q$message\E$/m, $name) or diag("exit $r->{rc}\n$r->{err}");
-}
 
 # ---- combinations -----------------------------------------------------------------------------------------
 
