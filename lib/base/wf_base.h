@@ -145,7 +145,8 @@ apr_interval_time_t wf_time_left(const wf_ctx_t *ctx, apr_interval_time_t otherw
 /* RFC 3339 in UTC with milliseconds, e.g. 2026-03-01T10:20:30.123Z. */
 char *wf_time_format(apr_pool_t *pool, apr_time_t t);
 
-/* A date (its first moment, UTC) or a date and time of RFC 3339; 0: neither, or no such day or time. */
+/* A date (its first moment, UTC) or a date and time of RFC 3339, which may leave the seconds out (2026-03-01T10:20Z); 0:
+ * neither, or no such day or time. */
 int wf_time_parse(apr_time_t *out, const char *text);
 
 /* Bytes from the kernel's generator. Only fails (WF_EINTERNAL) when the kernel does. */

@@ -60,11 +60,17 @@ static int read_fraction(apr_time_exp_t *e, const char **p)
     return digits > 0;
 }
 
+/* ":30", ":30.5" or nothing. */
+static int read_seconds(apr_time_exp_t *e, const char **p)
+{
+    return **p != ':' || (read_char(p, ':') && read_digits(&e->tm_sec, p, 2) && e->tm_sec < 60 &&
+                          read_fraction(e, p));
+}
+
 static int read_clock(apr_time_exp_t *e, const char **p)
 {
     return read_digits(&e->tm_hour, p, 2) && read_char(p, ':') && read_digits(&e->tm_min, p, 2) &&
-           read_char(p, ':') && read_digits(&e->tm_sec, p, 2) && e->tm_hour < 24 &&
-           e->tm_min < 60 && e->tm_sec < 60 && read_fraction(e, p);
+           e->tm_hour < 24 && e->tm_min < 60 && read_seconds(e, p);
 }
 
 static int read_zone(apr_time_exp_t *e, const char **p)

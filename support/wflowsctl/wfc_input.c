@@ -255,51 +255,6 @@ wf_status_t wfc_duration_opt(wfc_t *c, apr_interval_time_t *out, const char *opt
     return WF_OK;
 }
 
-/* The digits of `form` (their place is '0') are numbers of the six members, all else stands as it is. */
-static int fits_form(int members[6], const char *text, const char *form)
-{
-    size_t i, member = 0;
-
-    memset(members, 0, 6 * sizeof(*members));
-    if (strlen(text) != strlen(form)) {
-        return 0;
-    }
-    for (i = 0; form[i]; i++) {
-        if (form[i] == '0' ? !apr_isdigit(text[i]) : text[i] != form[i]) {
-            return 0;
-        }
-        if (form[i] == '0') {
-            members[member] = members[member] * 10 + (text[i] - '0');
-            member += form[i + 1] != '0';
-        }
-    }
-    return 1;
-}
-
-/* UTC only: an hour of somewhere is a wrong hour elsewhere. */
-static int parse_time(apr_time_t *out, const char *text)
-{
-    apr_time_exp_t e, again;
-    int m[6];
-
-    memset(&e, 0, sizeof(e));
-    if (!fits_form(m, text, "0000-00-00") && !fits_form(m, text, "0000-00-00T00:00Z") &&
-        !fits_form(m, text, "0000-00-00T00:00:00Z")) {
-        return 0;
-    }
-    e.tm_year = m[0] - 1900;
-    e.tm_mon = m[1] - 1;
-    e.tm_mday = m[2];
-    e.tm_hour = m[3];
-    e.tm_min = m[4];
-    e.tm_sec = m[5];
-    /* A day that there is not (31 February) becomes another one. */
-    return m[0] >= 1971 && e.tm_mon >= 0 && e.tm_mon < 12 &&
-           apr_time_exp_gmt_get(out, &e) == APR_SUCCESS &&
-           apr_time_exp_gmt(&again, *out) == APR_SUCCESS && again.tm_mday == e.tm_mday &&
-           again.tm_hour == e.tm_hour && again.tm_min == e.tm_min && again.tm_sec == e.tm_sec;
-}
-
 wf_status_t wfc_time_opt(wfc_t *c, apr_time_t *out, const char *option, apr_time_t now,
                          apr_time_t otherwise)
 {
@@ -312,7 +267,7 @@ wf_status_t wfc_time_opt(wfc_t *c, apr_time_t *out, const char *option, apr_time
     }
     if (parse_duration(&ago, text)) {
         *out = now - ago;
-    } else if (!parse_time(out, text)) {
+    } else if (!wf_time_parse(out, text) || *out <= 0) {
         return wfc_usage(c,
                          "--%s: '%s' is no time; write 2026-11-22T18:00:00Z (UTC), 2026-11-22, or "
                          "how long ago: 30m, 6h, 2d",
