@@ -22,20 +22,6 @@ static int is_key(const char *key)
     return len >= 1 && len <= WF_ONCE_KEY_MAX;
 }
 
-/* Everything that makes two requests the same one. */
-static const char *hash_of(const wfa_call_t *call)
-{
-    const request_rec *r = call->r;
-    wf_hash_t *hash = wf_hash_make(r->pool);
-    unsigned char digest[WF_SHA256_LEN];
-
-    wf_hash_add(hash, r->method, strlen(r->method) + 1);
-    wf_hash_add(hash, r->unparsed_uri, strlen(r->unparsed_uri) + 1);
-    wf_hash_add(hash, call->raw.data, call->raw.len);
-    wf_hash_end(hash, digest);
-    return wf_hex(r->pool, digest, sizeof(digest));
-}
-
 static int refuse(const wfa_call_t *call, wfm_problem_t problem, const char *code,
                   const char *detail)
 {
@@ -82,7 +68,9 @@ int wfa_once_begin(wf_once_t **out, wfa_call_t *call)
     once->company_id = call->company_id ? call->company_id : call->who->company_id;
     once->subject = call->who->subject;
     once->key = key;
-    once->hash = hash_of(call);
+    once->method = call->r->method;
+    once->target = call->r->unparsed_uri;
+    once->content = call->raw;
     once->lease = wfa_timeout(call->r) + LEASE_MARGIN;
     if (wf_once_begin(call->ctx, &found, once, call->service->store, call->service->ring) !=
         WF_OK) {

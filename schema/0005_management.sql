@@ -69,7 +69,7 @@ create table wflows.idempotency_keys (
     company_id uuid not null, -- the nil UUID for POST /companies
     subject text not null,    -- who sent it: one caller's keys are no other's
     key text not null,
-    request_hash bytea not null, -- SHA-256 of method, path and body
+    request_hash bytea not null, -- HMAC of method, path and body, with a key that is not here
     status text not null default 'in_flight',
     response_status int,
     response_headers json,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NOBODY "00000000-0000-0000-0000-000000000000"
+#define HASH_PURPOSE "wflows idempotent request v1"
 
 static const char *owner(const wf_once_t *once)
 {
@@ -66,10 +67,27 @@ static wf_status_t unseal(wf_ctx_t *ctx, wf_once_found_t *out, const wf_once_t *
 
 /* ---- one request ------------------------------------------------------------------------ */
 
-static wf_status_t find(wf_ctx_t *ctx, wf_once_found_t *out, const wf_once_t *once,
-                        const wf_store_t *store, const wf_keyring_t *ring)
+/* Everything that makes two requests the same one, in hex. With a key that the database has not: what is asked for
+ * may hold a password, which a plain hash of it would let one try. */
+static const char *hash_of(wf_ctx_t *ctx, const wf_once_t *once, const wf_keyring_t *ring)
 {
-    const wf_pg_param_t params[] = {owner(once), once->subject, once->key, once->hash};
+    unsigned char key[WF_SHA256_LEN], digest[WF_SHA256_LEN];
+    wf_hash_t *hash;
+
+    wf_keyring_derive(key, ring, HASH_PURPOSE);
+    hash = wf_hash_make_hmac(ctx->pool, key, sizeof(key));
+    wf_wipe(key, sizeof(key));
+    wf_hash_add(hash, once->method, strlen(once->method) + 1);
+    wf_hash_add(hash, once->target, strlen(once->target) + 1);
+    wf_hash_add(hash, once->content.data, once->content.len);
+    wf_hash_end(hash, digest);
+    return wf_hex(ctx->pool, digest, sizeof(digest));
+}
+
+static wf_status_t find(wf_ctx_t *ctx, wf_once_found_t *out, const wf_once_t *once,
+                        const wf_store_t *store, const wf_keyring_t *ring, const char *hash)
+{
+    const wf_pg_param_t params[] = {owner(once), once->subject, once->key, hash};
     wf_pg_result_t *res;
     wf_status_t st = wf_store_query(ctx, &res, store, owner(once), WF_SQL_ONCE_FIND, params);
 
@@ -93,12 +111,13 @@ static wf_status_t find(wf_ctx_t *ctx, wf_once_found_t *out, const wf_once_t *on
 wf_status_t wf_once_begin(wf_ctx_t *ctx, wf_once_found_t *out, wf_once_t *once,
                           const wf_store_t *store, const wf_keyring_t *ring)
 {
+    const char *hash = hash_of(ctx, once, ring);
     wf_pg_result_t *res;
     wf_status_t st = wf_uuid_v7(ctx, once->claim);
 
     *out = (wf_once_found_t){.kind = WF_ONCE_IN_FLIGHT};
     if (st == WF_OK) {
-        const wf_pg_param_t params[] = {owner(once), once->subject, once->key, once->hash,
+        const wf_pg_param_t params[] = {owner(once), once->subject, once->key, hash,
                                         once->claim,
                                         apr_psprintf(ctx->pool, "%" APR_TIME_T_FMT, once->lease)};
         st = wf_store_query(ctx, &res, store, owner(once), WF_SQL_ONCE_BEGIN, params);
@@ -107,7 +126,7 @@ wf_status_t wf_once_begin(wf_ctx_t *ctx, wf_once_found_t *out, wf_once_t *once,
         out->kind = st == WF_OK ? WF_ONCE_NEW : WF_ONCE_IN_FLIGHT;
         return st;
     }
-    return find(ctx, out, once, store, ring);
+    return find(ctx, out, once, store, ring, hash);
 }
 
 wf_status_t wf_once_done(wf_ctx_t *ctx, const wf_once_t *once, const wf_store_t *store,

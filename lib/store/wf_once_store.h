@@ -9,7 +9,8 @@
 typedef struct {
     const char *company_id;    /* NULL: it is of none */
     const char *subject, *key; /* one caller's keys are no other's */
-    const char *hash;          /* hex of the SHA-256 of what is asked for */
+    const char *method, *target;
+    wf_slice_t content;        /* with method and target: what is asked for */
     apr_interval_time_t lease; /* after that, whoever had begun is taken for dead */
     char claim[WF_UUID_LEN + 1];
 } wf_once_t;

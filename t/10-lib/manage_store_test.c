@@ -10,7 +10,9 @@ static wf_once_t once_of(const char *company, const char *key, const char *asked
     return (wf_once_t){.company_id = company,
                        .subject = "user:1",
                        .key = key,
-                       .hash = wf_sha256_hex(test_pool, asked, strlen(asked)),
+                       .method = "POST",
+                       .target = "/x",
+                       .content = {asked, strlen(asked)},
                        .lease = apr_time_from_sec(60)};
 }
 
@@ -39,6 +41,37 @@ START_TEST(a_request_is_begun_by_one_and_answered_to_all)
     ck_assert_str_eq(wf_json_get_str(found.headers, "etag", ""), "e");
     ck_assert_str_eq(ask("select count(*) from wflows.idempotency_keys"
                          " where response_body like '%%secret%%'"), "0");
+}
+END_TEST
+
+/* Somebody who reads the database must not be able to try passwords on it. */
+START_TEST(what_is_asked_for_is_kept_as_a_hash_with_a_key_that_the_database_has_not)
+{
+    const char *company = new_company("hashed");
+    wf_once_t once = once_of(company, "k", "{\"password\":\"guessed\"}");
+    wf_once_t method = once, target = once, longer = once, shifted = once;
+    wf_hash_t *plain = wf_hash_make(test_pool);
+    unsigned char digest[WF_SHA256_LEN];
+    wf_once_found_t found;
+
+    ck_assert_int_eq(begin(&found, &once), WF_ONCE_NEW);
+    wf_hash_add(plain, "POST\0/x", 8);
+    wf_hash_add(plain, once.content.data, once.content.len);
+    wf_hash_end(plain, digest);
+    ck_assert_str_ne(ask("select encode(request_hash, 'hex') from wflows.idempotency_keys"
+                         " where company_id = '%s'", company),
+                     wf_hex(test_pool, digest, sizeof(digest)));
+    method.method = "PUT";
+    target.target = "/y";
+    longer.content.len--;
+    shifted.target = "/x{";
+    shifted.content.data++;
+    shifted.content.len--;
+    ck_assert_int_eq(begin(&found, &method), WF_ONCE_OTHER);
+    ck_assert_int_eq(begin(&found, &target), WF_ONCE_OTHER);
+    ck_assert_int_eq(begin(&found, &longer), WF_ONCE_OTHER);
+    ck_assert_int_eq(begin(&found, &shifted), WF_ONCE_OTHER);
+    ck_assert_int_eq(begin(&found, &once), WF_ONCE_IN_FLIGHT);
 }
 END_TEST
 
@@ -139,6 +172,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, a_request_is_begun_by_one_and_answered_to_all);
+    tcase_add_test(tc, what_is_asked_for_is_kept_as_a_hash_with_a_key_that_the_database_has_not);
     tcase_add_test(tc, a_lease_that_is_over_is_taken_up_and_its_owner_changes_nothing_more);
     tcase_add_test(tc, an_answer_in_another_companys_row_does_not_open);
     tcase_add_test(tc, an_integrations_secrets_are_sealed_and_survive_other_changes);
