@@ -179,7 +179,13 @@ void wfa_break_off(request_rec *r);
 typedef struct {
     const char *head, *pointer;
 } wfa_column_t;
+typedef struct {
+    const wfa_column_t *columns;
+    const char *file_name; /* without extension */
+    /* Of the audit row, with what was asked for as metadata; the resource is call->id. NULL: none is written. */
+    const char *action, *resource_type;
+} wfa_export_t;
 wf_status_t wfa_export(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *list,
-                       const wfa_column_t *columns, const char *file_name) WF_MUST_CHECK;
+                       const wfa_export_t *what) WF_MUST_CHECK;
 
 #endif

@@ -34,7 +34,9 @@ wf_status_t wfa_audit_platform_list(wfa_call_t *call, wfa_reply_t *reply)
 
 wf_status_t wfa_audit_export(wfa_call_t *call, wfa_reply_t *reply)
 {
-    return wfa_export(call, reply, &wf_list_audit, columns, "audit-logs");
+    static const wfa_export_t what = {.columns = columns, .file_name = "audit-logs"};
+
+    return wfa_export(call, reply, &wf_list_audit, &what);
 }
 
 wf_status_t wfa_audit_get(wfa_call_t *call, wfa_reply_t *reply)

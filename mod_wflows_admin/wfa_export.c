@@ -168,8 +168,23 @@ static wf_status_t choose(wfa_call_t *call, int *csv)
     return WF_OK;
 }
 
+static wf_status_t audit(wfa_call_t *call, const wf_list_t *list, const wf_list_query_t *query,
+                         const wfa_export_t *what, int csv)
+{
+    apr_pool_t *pool = call->ctx->pool;
+    wf_json_t *metadata = wf_list_asked(pool, list, query);
+    wf_audit_t row = {.company_id = wfa_list_company(call),
+                      .action = what->action,
+                      .resource_type = what->resource_type,
+                      .resource_id = call->id};
+
+    wf_json_set_str(metadata, "format", csv ? "csv" : "ndjson");
+    row.metadata = wf_json_text(pool, metadata, NULL);
+    return wf_audit_write(call->ctx, call->service->store, &row, &call->actor);
+}
+
 wf_status_t wfa_export(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *list,
-                       const wfa_column_t *columns, const char *file_name)
+                       const wfa_export_t *what)
 {
     export_t e = {.r = call->r};
     wf_list_query_t query;
@@ -178,13 +193,15 @@ wf_status_t wfa_export(wfa_call_t *call, wfa_reply_t *reply, const wf_list_t *li
 
     if ((st = wfa_list_query(call, &query, list, 1)) != WF_OK ||
         (st = wf_list_check(call->ctx, list, &query)) != WF_OK ||
-        (st = choose(call, &csv)) != WF_OK) {
+        (st = choose(call, &csv)) != WF_OK ||
+        /* Before the first byte: nobody gets any of it unseen. */
+        (what->action && (st = audit(call, list, &query, what, csv)) != WF_OK)) {
         return st;
     }
-    e.columns = csv ? columns : NULL;
+    e.columns = csv ? what->columns : NULL;
     call->ctx->deadline = 0;
     reply->sent = 1;
-    if ((st = begin(call->ctx, &e, file_name)) == WF_OK) {
+    if ((st = begin(call->ctx, &e, what->file_name)) == WF_OK) {
         st = wf_list_each(call->ctx, call->service->store, wfa_list_company(call), list, &query,
                           send_row, &e);
     }

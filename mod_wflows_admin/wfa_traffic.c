@@ -39,6 +39,12 @@ static const wfa_column_t response_columns[] = {
     {NULL, NULL},
 };
 
+/* People's answers: who takes them away is written down. */
+static const wfa_export_t session_export = {session_columns, "sessions", "sessions.exported",
+                                            "flow"};
+static const wfa_export_t response_export = {response_columns, "responses", "responses.exported",
+                                             "flow"};
+
 /* WF_ENOTFOUND where the flow in the path is none that the caller may see. */
 static wf_status_t check_flow(wfa_call_t *call)
 {
@@ -59,7 +65,7 @@ wf_status_t wfa_flow_session_export(wfa_call_t *call, wfa_reply_t *reply)
     wf_status_t st = check_flow(call);
 
     return st == WF_OK
-               ? wfa_export(call, reply, &wf_list_flow_sessions, session_columns, "sessions")
+               ? wfa_export(call, reply, &wf_list_flow_sessions, &session_export)
                : st;
 }
 
@@ -85,7 +91,7 @@ wf_status_t wfa_flow_response_export(wfa_call_t *call, wfa_reply_t *reply)
     wf_status_t st = check_flow(call);
 
     return st == WF_OK
-               ? wfa_export(call, reply, &wf_list_flow_responses, response_columns, "responses")
+               ? wfa_export(call, reply, &wf_list_flow_responses, &response_export)
                : st;
 }
 

@@ -153,6 +153,17 @@ $r = $op->get("$sessions/export?format=csv&status=completed");
 is(scalar(my @rows = split /\r\n/, $r->{body}), 3, 'sessions too, by the same filters');
 invalid($op->get("$export?format=xml"), '?format', 'in no other format');
 invalid($op->get("$export?limit=5"), '?limit', 'always all of it');
+my $exports = $dbh->selectall_arrayref(q{select actor, action, resource_type, resource_id, metadata from wflows.audit_logs
+    where company_id = ? and action like '%.exported' order by seq}, { Slice => {} }, $acme->{id});
+$_->{metadata} = $json->decode($_->{metadata}) for @$exports;
+my %who = (actor => 'token:test-operador', resource_type => 'flow', resource_id => $flow{booking});
+my %asked = (flow => $flow{booking}, sort => '-created_at');
+is_deeply($exports, [
+    { %who, action => 'responses.exported', metadata => { %asked, format => 'csv', sort => 'created_at' } },
+    { %who, action => 'responses.exported', metadata => { %asked, format => 'csv' } },
+    { %who, action => 'responses.exported', metadata => { %asked, format => 'ndjson' } },
+    { %who, action => 'sessions.exported', metadata => { %asked, format => 'csv', sort => '-started_at', status => 'completed' } },
+], 'each export is audited with what was asked for, and none that was refused') or diag(explain($exports));
 
 # ---- webhook events ------------------------------------------------------------------------------------------
 

@@ -43,6 +43,23 @@ wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *ro
     return wf_pg_exec(ctx, &res, conn, wf_sql(WF_SQL_AUDIT_ADD), params);
 }
 
+wf_status_t wf_audit_write(wf_ctx_t *ctx, const wf_store_t *store, const wf_audit_t *row,
+                           const wf_actor_t *actor)
+{
+    wf_pg_conn_t *conn;
+    wf_status_t st = wf_pg_acquire(ctx, &conn, store->pg);
+
+    if (st != WF_OK) {
+        return st;
+    }
+    if ((st = wf_pg_begin(ctx, conn, row->company_id)) == WF_OK &&
+        (st = wf_audit_add(ctx, conn, row, actor)) == WF_OK) {
+        st = wf_pg_commit(ctx, conn);
+    }
+    wf_pg_release(store->pg, conn);
+    return st;
+}
+
 wf_status_t wf_audit_find(wf_ctx_t *ctx, wf_json_t **doc, const wf_store_t *store,
                           const char *company_id, const char *id)
 {

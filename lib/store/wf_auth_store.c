@@ -370,23 +370,6 @@ wf_status_t wf_auth_key_used(wf_ctx_t *ctx, const wf_store_t *store, const char 
     return st;
 }
 
-wf_status_t wf_auth_audit(wf_ctx_t *ctx, const wf_store_t *store, const wf_audit_t *row,
-                          const wf_actor_t *actor)
-{
-    wf_pg_conn_t *conn;
-    wf_status_t st = wf_pg_acquire(ctx, &conn, store->pg);
-
-    if (st != WF_OK) {
-        return st;
-    }
-    if ((st = wf_pg_begin(ctx, conn, row->company_id)) == WF_OK &&
-        (st = wf_audit_add(ctx, conn, row, actor)) == WF_OK) {
-        st = wf_pg_commit(ctx, conn);
-    }
-    wf_pg_release(store->pg, conn);
-    return st;
-}
-
 /* ---- the keys of an identity provider ----------------------------------------------------------------- */
 
 static const char *jwks_key(apr_pool_t *pool, const wf_store_t *store, const char *url)

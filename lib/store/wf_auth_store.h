@@ -72,10 +72,6 @@ wf_status_t wf_auth_key_used(wf_ctx_t *ctx, const wf_store_t *store, const char 
                              const char *key_id, int64_t uses,
                              const wf_actor_t *actor) WF_MUST_CHECK;
 
-/* An audit row that nothing else is written with. */
-wf_status_t wf_auth_audit(wf_ctx_t *ctx, const wf_store_t *store, const wf_audit_t *row,
-                          const wf_actor_t *actor) WF_MUST_CHECK;
-
 /* ---- the keys of an identity provider, shared by all servers ---------------------------------------- */
 
 wf_status_t wf_auth_jwks_find(wf_ctx_t *ctx, wf_slice_t *out, const wf_store_t *store,

@@ -153,6 +153,18 @@ static wf_status_t make_plan(wf_ctx_t *ctx, plan_t *plan, const char *company_id
                : WF_OK;
 }
 
+wf_json_t *wf_list_asked(apr_pool_t *pool, const wf_list_t *list, const wf_list_query_t *query)
+{
+    wf_json_t *out = wf_json_object_make(pool);
+    int i;
+
+    for (i = 0; list->filters && list->filters[i].name; i++) {
+        wf_json_set_str(out, list->filters[i].name, query->filters[i]);
+    }
+    wf_json_set_str(out, "sort", query->sort ? query->sort : list->sorts->name);
+    return out;
+}
+
 wf_status_t wf_list_check(wf_ctx_t *ctx, const wf_list_t *list, const wf_list_query_t *query)
 {
     plan_t plan;

@@ -61,6 +61,9 @@ wf_status_t wf_list_page(wf_ctx_t *ctx, const char **text, size_t *len, const wf
 wf_status_t wf_list_check(wf_ctx_t *ctx, const wf_list_t *list,
                           const wf_list_query_t *query) WF_MUST_CHECK;
 
+/* What a query asks for, as an object for an audit row: its filters by name and the sort; what was not said is absent. */
+wf_json_t *wf_list_asked(apr_pool_t *pool, const wf_list_t *list, const wf_list_query_t *query);
+
 /* Every row, page by page, each page in its own short transaction: memory does not grow with the list. `row`
  * gets the record's JSON text; what it answers other than WF_OK ends the walk. limit and cursor are not used. */
 typedef wf_status_t wf_list_row_fn(wf_ctx_t *ctx, const char *doc, size_t len, void *baton);

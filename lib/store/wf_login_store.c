@@ -1,6 +1,5 @@
 #include "store/wf_login_store.h"
 
-#include "store/wf_auth_store.h"
 #include "store/wf_store_int.h"
 
 /* ---- what is asked for -------------------------------------------------------------------------------- */
@@ -235,7 +234,7 @@ wf_status_t wf_login_failed(wf_ctx_t *ctx, const wf_store_t *store, const char *
                       .resource_type = "user",
                       .resource_id = user_id};
 
-    return wf_auth_audit(ctx, store, &row, actor);
+    return wf_audit_write(ctx, store, &row, actor);
 }
 
 /* ---- passwords -------------------------------------------------------------------------------------------- */

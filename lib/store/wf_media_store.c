@@ -207,18 +207,8 @@ static wf_status_t audit_read(wf_ctx_t *ctx, const wf_store_t *store, const wf_m
                             .action = "media.read",
                             .resource_type = "media",
                             .resource_id = media->id};
-    wf_pg_conn_t *conn;
-    wf_status_t st = wf_pg_acquire(ctx, &conn, store->pg);
 
-    if (st != WF_OK) {
-        return st;
-    }
-    if ((st = wf_pg_begin(ctx, conn, media->company_id)) == WF_OK &&
-        (st = wf_audit_add(ctx, conn, &row, actor)) == WF_OK) {
-        st = wf_pg_commit(ctx, conn);
-    }
-    wf_pg_release(store->pg, conn);
-    return st;
+    return wf_audit_write(ctx, store, &row, actor);
 }
 
 wf_status_t wf_media_open(wf_ctx_t *ctx, wf_media_t **out, const wf_store_t *store,

@@ -369,6 +369,9 @@ typedef struct {
 } wf_audit_t;
 wf_status_t wf_audit_add(wf_ctx_t *ctx, wf_pg_conn_t *conn, const wf_audit_t *row,
                          const wf_actor_t *actor) WF_MUST_CHECK;
+/* The same in a transaction of its own: nothing else is written with it. */
+wf_status_t wf_audit_write(wf_ctx_t *ctx, const wf_store_t *store, const wf_audit_t *row,
+                           const wf_actor_t *actor) WF_MUST_CHECK;
 
 /* ---- usage (wf_usage_store.c) ------------------------------------------------------------------- */
 
