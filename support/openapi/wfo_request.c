@@ -136,7 +136,8 @@ static void add_query(wfo_t *o, wf_json_t *out, const wf_json_t *said)
     }
     for (wf_json_iter_t i = wf_json_iter(query); wf_json_next(&i);) {
         wf_json_t *schema = wf_json_copy(o->pool, i.value);
-        const char *words = wf_json_get_str(schema, "description", "");
+        /* A copy: the member is taken out before its words are used. */
+        const char *words = apr_pstrdup(o->pool, wf_json_get_str(schema, "description", ""));
 
         if (wf_json_type(schema) == WF_JSON_OBJECT) {
             wf_json_remove(schema, "description");
