@@ -56,6 +56,7 @@ my %there = (
         return undef;
     },
     browser => sub { find_tool('chromium') ? undef : 'chromium is not installed' },
+    jq => sub { find_tool('jq') ? undef : 'jq is not installed' },
     npm => sub {
         return 'Node.js is not installed' unless find_tool('node');
         return -d ($ENV{WF_SRCDIR} // '.') . '/t/npm/node_modules/.bin' ? undef : 'the tools are not fetched (support/setup-npm tools)';
