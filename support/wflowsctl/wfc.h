@@ -202,6 +202,9 @@ int wfc_has_password(const char *connection);
  * anything else may replace a file. */
 wf_status_t wfc_file_create(wfc_t *c, apr_file_t **out, const char *path, int secret) WF_MUST_CHECK;
 wf_status_t wfc_write_file(wfc_t *c, const char *path, const char *text, int secret) WF_MUST_CHECK;
+/* Writes a text into a file that wfc_file_create has made, and closes it. */
+wf_status_t wfc_file_finish(wfc_t *c, apr_file_t *file, const char *path,
+                            const char *text) WF_MUST_CHECK;
 /* 250ms, 5s, 10m, 24h, 7d. WF_EINVALID names the option. */
 wf_status_t wfc_duration_opt(wfc_t *c, apr_interval_time_t *out, const char *option,
                              apr_interval_time_t otherwise) WF_MUST_CHECK;

@@ -115,18 +115,20 @@ wf_status_t wfc_file_create(wfc_t *c, apr_file_t **out, const char *path, int se
     return rv == APR_SUCCESS ? WF_OK : not_written(c, path, rv);
 }
 
+wf_status_t wfc_file_finish(wfc_t *c, apr_file_t *file, const char *path, const char *text)
+{
+    apr_status_t rv = apr_file_write_full(file, text, strlen(text), NULL);
+
+    rv = rv == APR_SUCCESS ? apr_file_close(file) : rv;
+    return rv == APR_SUCCESS ? WF_OK : not_written(c, path, rv);
+}
+
 wf_status_t wfc_write_file(wfc_t *c, const char *path, const char *text, int secret)
 {
     apr_file_t *file;
-    apr_status_t rv;
     wf_status_t st = wfc_file_create(c, &file, path, secret);
 
-    if (st != WF_OK) {
-        return st;
-    }
-    rv = apr_file_write_full(file, text, strlen(text), NULL);
-    rv = rv == APR_SUCCESS ? apr_file_close(file) : rv;
-    return rv == APR_SUCCESS ? WF_OK : not_written(c, path, rv);
+    return st == WF_OK ? wfc_file_finish(c, file, path, text) : st;
 }
 
 /* ---- secrets --------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "service/wf_people.h"
 #include "tenant/wf_claims.h"
 
+#include <apr_file_io.h>
 #include <string.h>
 
 #define SECRET_TTL_DEFAULT apr_time_from_sec(3600)
@@ -244,21 +245,36 @@ static wf_status_t key_members(wfc_t *c, wf_json_t *members, const wf_json_t *co
     return accounts.status;
 }
 
-/* The one time that the secret is seen: a file, else standard output. */
-static wf_status_t hand_over(wfc_t *c, wf_json_t *record, const char *member, const char *text)
+/* *file: that of --out, or NULL. Made before the secret is: one that nobody gets to see is of no use, and is there. */
+static wf_status_t open_out(wfc_t *c, apr_file_t **file)
 {
-    const char *file = wfc_opt(c, "out");
-    const char *line = apr_pstrcat(c->pool, text, "\n", NULL);
-    wf_status_t st;
+    const char *path = wfc_opt(c, "out");
 
+    *file = NULL;
+    return path ? wfc_file_create(c, file, path, 1) : WF_OK;
+}
+
+/* The one time that the secret is seen: a file, else standard output. `st`: whether it was made. */
+static wf_status_t hand_over(wfc_t *c, wf_status_t st, apr_file_t *file, wf_json_t *record,
+                             const char *member, const char *text)
+{
+    const char *path = wfc_opt(c, "out"), *line;
+
+    if (st != WF_OK) {
+        if (file) {
+            (void)apr_file_remove(path, c->pool); /* it is empty */
+        }
+        return st;
+    }
+    line = apr_pstrcat(c->pool, text, "\n", NULL);
     if (!file) {
         wf_json_set_str(record, member, text);
         wfc_print_text(c, record, line);
         return WF_OK;
     }
-    if ((st = wfc_write_file(c, file, line, 1)) == WF_OK) {
-        wf_json_set_str(record, "file", file);
-        wfc_print_done(c, record, "it is in %s (mode 0600)", file);
+    if ((st = wfc_file_finish(c, file, path, line)) == WF_OK) {
+        wf_json_set_str(record, "file", path);
+        wfc_print_done(c, record, "it is in %s (mode 0600)", path);
     }
     return st;
 }
@@ -268,16 +284,17 @@ static wf_status_t run_key_new(wfc_t *c)
     wf_json_t *members = wf_json_object_make(c->pool), *company = NULL, *doc = NULL;
     wf_giver_t by = giver(c);
     const char *text = NULL;
+    apr_file_t *file;
     wf_status_t st = wfc_company(c, &company, wfc_opt(c, "company"));
 
     if (st == WF_OK) {
         st = key_members(c, members, company);
     }
-    if (st == WF_OK) {
-        st = wf_api_key_issue(c->ctx, &doc, &text, &c->runtime->service, wfc_id(company), members,
-                              &by);
+    if (st != WF_OK || (st = open_out(c, &file)) != WF_OK) {
+        return st;
     }
-    return st == WF_OK ? hand_over(c, doc, "key", text) : st;
+    st = wf_api_key_issue(c->ctx, &doc, &text, &c->runtime->service, wfc_id(company), members, &by);
+    return hand_over(c, st, file, doc, "key", text);
 }
 
 static wf_status_t run_key_list(wfc_t *c)
@@ -367,6 +384,7 @@ static wf_status_t run_token_new(wfc_t *c)
     wf_jwt_key_t *key;
     const char *text;
     wf_slice_t payload;
+    apr_file_t *file;
     wf_status_t st;
 
     if (role == WF_ROLE_NONE) {
@@ -376,14 +394,15 @@ static wf_status_t run_token_new(wfc_t *c)
         return st;
     }
     payload.data = wf_json_text(c->pool, claims, &payload.len);
-    if ((st = wf_claims_read(c->ctx, &checked, payload)) != WF_OK) {
+    if ((st = wf_claims_read(c->ctx, &checked, payload)) != WF_OK ||
+        (st = open_out(c, &file)) != WF_OK) {
         return st;
     }
     text = wf_jwt_sign(c->pool, key, payload.data, payload.len);
     wf_json_set_str(record, "role", wf_role_name(role));
     wf_json_set_str(record, "subject", checked.subject);
     wf_json_set_str(record, "expires_at", wf_time_format(c->pool, checked.expires_at));
-    return hand_over(c, record, "token", text);
+    return hand_over(c, WF_OK, file, record, "token", text);
 }
 
 const wfc_command_t wfc_people_commands[] = {
