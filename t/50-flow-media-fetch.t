@@ -139,6 +139,17 @@ my $astray = $cdn->publish('x');
 $cdn->set("/v23.0/$astray->{id}", { status => 200, body => $json->encode({ url => 'http://127.0.0.1:1/x' }) });
 like(becomes($acme, add_published($acme, $astray), 'failed', 'a link to somewhere else is not followed')->{reason}, qr/not allowed/, 'with the reason');
 like(becomes($acme, add_published($acme, { %$astray, id => '123' }), 'expired', 'one that Meta does not know is gone')->{reason}, qr/404/, 'with the reason');
+my $limited = $cdn->publish('later');
+$cdn->set("/v23.0/$limited->{id}", { status => 400, headers => { 'Retry-After' => '100' },
+    body => $json->encode({ error => { message => 'too many from +5511987654321', code => 80007, fbtrace_id => 'Atrace1' } }) });
+my $waits = add_published($acme, $limited);
+$row = tried($acme, $waits, 1, 'what Meta refuses is tried again');
+like($row->{last_error}, qr/Graph API.*HTTP status 400, Meta's code 80007, trace Atrace1/, "with Meta's code");
+unlike($row->{last_error}, qr/5511987654321/, 'and without the words, which may be about somebody');
+cmp_ok($row->{wait}, '>', 60, 'after what Retry-After says');
+$cdn->set("/v23.0/$limited->{id}", undef);
+hurry($acme, $waits);
+becomes($acme, $waits, 'stored', 'and is had when Meta lets us');
 
 # ---- what is not what it says -------------------------------------------------------------------------------------
 
@@ -226,7 +237,7 @@ my ($stored) = $dbh->selectrow_array(q{select count(*) from wflows.media where s
 is(metric($stack, 'wflows_media_total', 'result="stored"'), $stored, 'what was stored is counted');
 my ($lost) = $dbh->selectrow_array(q{select count(*) from wflows.media where status in ('failed', 'expired')});
 is(metric($stack, 'wflows_media_total', 'result="dead"'), $lost, 'and what was given up');
-errlog_ok($stack, expect => ['WF0541']);
+errlog_ok($stack, expect => ['WF0541', 'WF0660']);
 $stack->httpd->stop;
 is($dbh->selectrow_array(q{select count(*) from wflows.outbox where status = 'leased'}), 0, 'a stopped server leaves nothing on lease');
 $cdn->stop;

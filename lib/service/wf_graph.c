@@ -194,14 +194,23 @@ static wf_status_t read_reply(wf_ctx_t *ctx, wf_json_t **out, wf_graph_t *graph,
     return WF_OK;
 }
 
+apr_table_t *wf_graph_headers(apr_pool_t *pool, const wf_graph_t *graph)
+{
+    apr_table_t *headers = apr_table_make(pool, 3);
+
+    apr_table_setn(headers, "Authorization", apr_pstrcat(pool, "Bearer ", graph->token, NULL));
+    return headers;
+}
+
 static wf_status_t send_call(wf_ctx_t *ctx, wf_json_t **out, wf_graph_t *graph, const call_t *call)
 {
-    apr_table_t *headers = apr_table_make(ctx->pool, 3);
+    apr_table_t *headers = wf_graph_headers(ctx->pool, graph);
     wf_http_request_t request = {.method = call->method,
                                  .headers = headers,
                                  .body = call->body,
                                  .body_len = call->len,
                                  .timeout = TIMEOUT,
+                                 .stop = graph->stop,
                                  .is_operators = 1,
                                  .is_once = strcmp(call->method, "POST") == 0};
     wf_http_reply_t reply;
@@ -210,8 +219,9 @@ static wf_status_t send_call(wf_ctx_t *ctx, wf_json_t **out, wf_graph_t *graph, 
 
     graph->code = 0;
     graph->is_unsure = 0;
+    graph->http_status = 0;
+    graph->retry_after = NULL;
     request.url = apr_pstrcat(ctx->pool, graph->service->conf.graph_url, call->path, NULL);
-    apr_table_setn(headers, "Authorization", apr_pstrcat(ctx->pool, "Bearer ", graph->token, NULL));
     apr_table_setn(headers, "Accept", "application/json");
     if (call->type) {
         apr_table_setn(headers, "Content-Type", call->type);
@@ -223,6 +233,8 @@ static wf_status_t send_call(wf_ctx_t *ctx, wf_json_t **out, wf_graph_t *graph, 
         ctx->err.public_text = "Meta's Graph API does not answer";
         return st;
     }
+    graph->http_status = reply.status;
+    graph->retry_after = apr_table_get(reply.headers, "retry-after");
     st = read_reply(ctx, &doc, graph, call, &reply);
     if (out) {
         *out = doc;

@@ -10,9 +10,13 @@
 typedef struct {
     const wf_service_t *service;
     const char *token;
+    volatile apr_uint32_t *stop; /* as in wf_http_request_t */
     /* Of the last call that failed: */
     int code;      /* Meta's; 0: none */
     int is_unsure; /* 1: nobody knows whether Meta did it */
+    /* Of the last call: */
+    int http_status;         /* 0: no answer came */
+    const char *retry_after; /* the header; NULL: none */
 } wf_graph_t;
 
 /* For an account, with its access token. *account: its record. WF_ENOTFOUND: no such account; WF_ECONFLICT: it has no
@@ -46,6 +50,9 @@ wf_status_t wf_graph_key_read(wf_ctx_t *ctx, wf_graph_key_t *out, wf_graph_t *gr
  * a draft. */
 wf_status_t wf_graph_flow_upload(wf_ctx_t *ctx, wf_json_t **errors, wf_graph_t *graph,
                                  const char *meta_flow_id, const char *flow_json) WF_MUST_CHECK;
+
+/* Headers for a link that Meta's reply gave: the token goes along, so the caller has looked where it leads. */
+apr_table_t *wf_graph_headers(apr_pool_t *pool, const wf_graph_t *graph);
 
 /* 1 if the text is an id of Meta's and may stand in a path. */
 int wf_graph_is_id(const char *text);

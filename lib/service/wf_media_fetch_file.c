@@ -1,10 +1,10 @@
 /* Fetching one file: from the CDN (encrypted) or through the Graph API. */
+#include "service/wf_graph.h"
 #include "service/wf_media_fetch_int.h"
 
 #include <string.h>
 
 #define TIMEOUT apr_time_from_sec(120)
-#define GRAPH_TIMEOUT apr_time_from_sec(20)
 /* What one message may hold altogether (WHATSAPP.md 3.1). */
 #define GRAPH_BYTES_MAX ((uint64_t)100 * 1024 * 1024)
 
@@ -105,30 +105,36 @@ static wf_fetch_verdict_t sealer_finish(fetch_t *f, sealer_t *s)
 
 /* ---- HTTP ------------------------------------------------------------------------------------ */
 
-/* 1: a 2xx reply came; 0: *verdict says what now. */
-static int get(fetch_t *f, wf_fetch_verdict_t *verdict, wf_http_reply_t *reply,
-               wf_http_request_t *request, const char *what)
+/* Of an answer that is no file. */
+static wf_fetch_verdict_t judge_status(fetch_t *f, const char *what)
 {
+    int status = f->out->http_status;
+
+    return status == 404 || status == 410
+               ? never(f, WF_MEDIA_EXPIRED,
+                       apr_psprintf(f->ctx->pool, "%s has gone (HTTP status %d)", what, status))
+               : again(f, apr_psprintf(f->ctx->pool, "%s: HTTP status %d", what, status));
+}
+
+/* 1: a 2xx reply came; 0: *verdict says what now. */
+static int get(fetch_t *f, wf_fetch_verdict_t *verdict, wf_http_request_t *request,
+               const char *what)
+{
+    wf_http_reply_t reply;
     wf_status_t st;
 
     request->method = "GET";
     request->stop = f->stop;
-    st = wf_http_send(f->ctx, reply, f->service->http, request);
+    st = wf_http_send(f->ctx, &reply, f->service->http, request);
     if (st != WF_OK) {
         /* The guard's refusal is the operator's to mend: it has no public text. */
         *verdict = failed(f, st);
         return 0;
     }
-    f->out->http_status = reply->status;
-    f->out->retry_after = apr_table_get(reply->headers, "retry-after");
-    if (reply->status == 404 || reply->status == 410) {
-        *verdict =
-            never(f, WF_MEDIA_EXPIRED,
-                  apr_psprintf(f->ctx->pool, "%s has gone (HTTP status %d)", what, reply->status));
-        return 0;
-    }
-    if (reply->status < 200 || reply->status > 299) {
-        *verdict = again(f, apr_psprintf(f->ctx->pool, "%s: HTTP status %d", what, reply->status));
+    f->out->http_status = reply.status;
+    f->out->retry_after = apr_table_get(reply.headers, "retry-after");
+    if (reply.status < 200 || reply.status > 299) {
+        *verdict = judge_status(f, what);
         return 0;
     }
     return 1;
@@ -192,7 +198,6 @@ static wf_fetch_verdict_t fetch_cdn(fetch_t *f)
                                  .sink_baton = &sink,
                                  .sink_max = WF_MEDIA_BYTES_MAX + WF_MEDIA_OVERHEAD};
     wf_fetch_verdict_t verdict;
-    wf_http_reply_t reply;
     uint64_t cipher_len;
     wf_status_t st;
 
@@ -207,7 +212,7 @@ static wf_fetch_verdict_t fetch_cdn(fetch_t *f)
     if (st != WF_OK) {
         return failed(f, st);
     }
-    if (!get(f, &verdict, &reply, &request, "the file")) {
+    if (!get(f, &verdict, &request, "the file")) {
         return verdict;
     }
     if ((st = wf_media_check_end(f->ctx, &cipher_len, sink.check)) != WF_OK) {
@@ -219,41 +224,51 @@ static wf_fetch_verdict_t fetch_cdn(fetch_t *f)
 /* ---- through the Graph API: 3.4
  * ------------------------------------------------------------------ */
 
+/* 1: *link is where the file is; 0: *verdict says what now. */
+static int ask_for_link(fetch_t *f, wf_fetch_verdict_t *verdict, const char **link,
+                        wf_graph_t *graph)
+{
+    wf_json_t *doc;
+    wf_status_t st = wf_graph_get(f->ctx, &doc, graph,
+                                  apr_pstrcat(f->ctx->pool, "/", f->media->ref.media_id, NULL));
+
+    f->out->http_status = graph->http_status;
+    f->out->retry_after = graph->retry_after;
+    if (st != WF_OK) {
+        /* Meta's own words are not for the log: they may name a person's number. */
+        *verdict = graph->http_status == 404 || graph->http_status == 410
+                       ? judge_status(f, "the file")
+                       : again(f, f->ctx->err.detail);
+        return 0;
+    }
+    *link = wf_json_get_str(doc, "url", "");
+    return is_allowed(f, verdict, *link);
+}
+
 static wf_fetch_verdict_t fetch_graph(fetch_t *f)
 {
-    apr_pool_t *pool = f->ctx->pool;
-    apr_table_t *headers = apr_table_make(pool, 1);
-    wf_http_request_t ask = {.headers = headers, .timeout = GRAPH_TIMEOUT};
-    wf_http_request_t load = {.headers = headers, .timeout = TIMEOUT, .sink_max = GRAPH_BYTES_MAX};
+    wf_graph_t graph = {.service = f->service,
+                        .token = (const char *)f->media->access_token.data,
+                        .stop = f->stop};
+    wf_http_request_t load = {.timeout = TIMEOUT, .sink_max = GRAPH_BYTES_MAX};
     wf_fetch_verdict_t verdict;
-    wf_http_reply_t reply;
     sealer_t sealer;
-    wf_json_t *doc;
     wf_status_t st;
 
     if (f->media->access_token.len == 0) {
         return again(f, "the account has no access token: wflowsctl account set --access-token");
     }
-    apr_table_setn(headers, "Authorization",
-                   apr_pstrcat(pool, "Bearer ", (const char *)f->media->access_token.data, NULL));
-    ask.url = apr_pstrcat(pool, f->service->conf.graph_url, "/", f->media->ref.media_id, NULL);
-    if (!get(f, &verdict, &reply, &ask, "the file")) {
-        return verdict;
-    }
-    if (wf_json_parse(f->ctx, &doc, reply.body, reply.body_len, 0) != WF_OK) {
-        return again(f, "the Graph API's answer is not JSON");
-    }
-    load.url = wf_json_get_str(doc, "url", "");
-    if (!is_allowed(f, &verdict, load.url)) {
+    if (!ask_for_link(f, &verdict, &load.url, &graph)) {
         return verdict;
     }
     if ((st = sealer_start(f, &sealer)) != WF_OK) {
         return failed(f, st);
     }
+    load.headers = wf_graph_headers(f->ctx->pool, &graph);
     load.sink = sealer_add;
     load.sink_baton = &sealer;
     /* The link lives for five minutes: the next attempt gets a new one. */
-    if (!get(f, &verdict, &reply, &load, "the file's link")) {
+    if (!get(f, &verdict, &load, "the file's link")) {
         return verdict;
     }
     return sealer_finish(f, &sealer);
