@@ -3,6 +3,7 @@
 #include "wft.h"
 
 #include <http_connection.h>
+#include <http_protocol.h>
 #include <http_request.h>
 #include <mod_status.h>
 
@@ -25,6 +26,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_authn(wft_check_authn, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_note_auth_failure(wft_note_auth_failure, NULL, NULL, APR_HOOK_MIDDLE);
     wft_authz_register(pool);
+    ap_hook_insert_error_filter(wft_tell_refusal, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(wft_handler, after_ours, NULL, APR_HOOK_FIRST);
     ap_hook_log_transaction(wft_log_transaction, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, wft_status_hook, NULL, NULL, APR_HOOK_MIDDLE);

@@ -128,6 +128,8 @@ const wfm_identity_t *wft_identity(request_rec *r);
 int wft_check_authn(request_rec *r);
 int wft_note_auth_failure(request_rec *r, const char *auth_type);
 void wft_authz_register(apr_pool_t *pool);
+/* Where a Require line of ours did not let the caller in and the request is refused: its audit row, once. */
+void wft_tell_refusal(request_rec *r);
 
 /* ---- health and metrics (wft_health.c, wft_metrics.c, wft_children.c)
  * ------------------------------------------------- */

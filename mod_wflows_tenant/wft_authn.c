@@ -15,6 +15,7 @@ APLOG_USE_MODULE(wflows_tenant);
 #define IDENTIFY_TIMEOUT apr_time_from_sec(5)
 #define SUBJECT_VARIABLE "WFLOWS_SUBJECT"
 #define ROLES_VARIABLE "WFLOWS_ROLES"
+#define REFUSED_NOTE "wflows-refused"
 
 /* ---- who calls, found out once for each request ----------------------------------------------------------- */
 
@@ -209,19 +210,33 @@ static int is_allowed_now(const request_rec *r, const wf_identity_t *who)
     return who->company_active || r->method_number == M_GET || r->method_number == M_OPTIONS;
 }
 
-/* One of several Require lines may still let the caller in: then the row says what it was refused by this one. */
-static void tell_refusal(request_rec *r, const wf_identity_t *who)
+/* Another Require line may still let the caller in: it is told when the request ends with a refusal. */
+static void note_refusal(request_rec *r)
 {
-    wf_actor_t actor = {.actor = who->subject,
-                        .user_id = who->user_id,
-                        .ip_address = r->useragent_ip,
-                        .user_agent = apr_table_get(r->headers_in, "User-Agent")};
-    wf_runtime_t *runtime = wft_runtime_now();
-
-    if (runtime && !r->main) {
-        wf_auth_refused(wfm_ctx_make(r, wft_request_make(r)->request_id), &runtime->service, who,
-                        apr_pstrcat(r->pool, r->method, " ", r->uri, NULL), &actor);
+    if (!r->main) {
+        apr_table_setn(r->notes, REFUSED_NOTE, "1");
     }
+}
+
+void wft_tell_refusal(request_rec *r)
+{
+    const wfm_request_t *req = wft_request(r);
+    wf_runtime_t *runtime = wft_runtime_now();
+    const wf_identity_t *who;
+    wf_actor_t actor;
+
+    if ((r->status != HTTP_FORBIDDEN && r->status != HTTP_UNAUTHORIZED) || !runtime ||
+        !apr_table_get(r->notes, REFUSED_NOTE)) {
+        return;
+    }
+    apr_table_unset(r->notes, REFUSED_NOTE);
+    who = req->identity->who;
+    actor = (wf_actor_t){.actor = who->subject,
+                         .user_id = who->user_id,
+                         .ip_address = r->useragent_ip,
+                         .user_agent = apr_table_get(r->headers_in, "User-Agent")};
+    wf_auth_refused(wfm_ctx_make(r, req->request_id), &runtime->service, who,
+                    apr_pstrcat(r->pool, r->method, " ", r->uri, NULL), &actor);
 }
 
 static authz_status check(request_rec *r, const void *parsed, test_fn *test)
@@ -242,7 +257,7 @@ static authz_status check(request_rec *r, const void *parsed, test_fn *test)
             return AUTHZ_GRANTED;
         }
     }
-    tell_refusal(r, identity->who);
+    note_refusal(r);
     return AUTHZ_DENIED;
 }
 

@@ -215,6 +215,9 @@ int wft_translate_name(request_rec *r)
     const wft_dir_conf_t *conf = ap_get_module_config(r->per_dir_config, &wflows_tenant_module);
     const wfm_request_t *req;
 
+    if (r->prev) {
+        wft_tell_refusal(r->prev); /* a page of ErrorDocument takes the place of httpd's own */
+    }
     if (conf->enabled != 1 || !r->uri || r->uri[0] != '/' || r->proxyreq == PROXYREQ_PROXY ||
         !wft_resolve(r, conf)) {
         return DECLINED;

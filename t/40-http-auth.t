@@ -54,9 +54,18 @@ WflowsAuthJwtKey before file:$keys/second
     Require ip 10.99.99.99
     Require wflows-role platform_admin
 </Location>
+<Location "/guarded/second">
+    Require wflows-role platform_admin
+    Require ip 127.0.0.1
+</Location>
+<Location "/guarded/page">
+    ErrorDocument 403 /refused.txt
+    Require wflows-role platform_admin
+</Location>
 CONF
 mkdir $stack->httpd->{dir} . "/htdocs/guarded" or die $!;
-write_file($stack->httpd->{dir} . "/htdocs/guarded/$_", "inside\n") for qw(any gestor reader-key acme either);
+write_file($stack->httpd->{dir} . "/htdocs/guarded/$_", "inside\n") for qw(any gestor reader-key acme either second page);
+write_file($stack->httpd->{dir} . "/htdocs/refused.txt", "no\n");
 my $acme = Wflows::Tenant->add($stack, slug => 'acme');
 my $other = Wflows::Tenant->add($stack, slug => 'other');
 
@@ -186,6 +195,15 @@ is_deeply($told, [['GET /guarded/gestor']], 'what somebody was refused is in the
 get("/guarded/gestor?$_/", bearer(token(sub => "much-refused", roles => ['leitura'], tenant_id => 'acme'))) for 1 .. 3;
 get("/guarded/gestor/$_", bearer(token(sub => "more-refused", roles => ['leitura'], tenant_id => 'acme'))) for 1 .. 20;
 cmp_ok($dbh->selectrow_array("SELECT count(*) FROM wflows.audit_logs WHERE action = 'access.denied' AND actor = 'token:more-refused'"), '<=', 6, 'and a few places of each caller');
+
+sub told_of { return $dbh->selectcol_arrayref("SELECT resource_id FROM wflows.audit_logs WHERE action = 'access.denied' AND actor = ?", undef, "token:$_[0]") }
+is(status(token(sub => 'let-in', roles => ['leitura'], tenant_id => 'acme'), '/guarded/second'), 200, 'another Require line lets somebody in');
+is_deeply(told_of('let-in'), [], 'and nothing is said of the one that did not');
+is(status(token(sub => 'kept-out', roles => ['leitura'], tenant_id => 'acme'), '/guarded/either'), 403, 'where none does');
+is_deeply(told_of('kept-out'), ['GET /guarded/either'], 'it is');
+$r = get('/guarded/page', bearer(token(sub => 'page', roles => ['leitura'], tenant_id => 'acme')));
+is("$r->{status} $r->{content}", "403 no\n", 'with a page of its own, too');
+is_deeply(told_of('page'), ['GET /guarded/page'], 'under the address that was asked for');
 
 errlog_ok($stack, ignore => ['AH01631']);
 done_testing();
