@@ -100,13 +100,21 @@ static int try_jwks(wf_ctx_t *ctx, const wft_global_t *global)
     const char *source = global->conf.service.auth.jwks;
     apr_array_header_t *keys;
     wf_slice_t text;
+    apr_pool_t *pool;
+    wf_ctx_t *own;
+    int rc = OK;
 
-    if (source && strncmp(source, "file:", 5) == 0 &&
-        (wf_auth_jwks_read_file(ctx, &text, source + 5) != WF_OK ||
-         wf_jwks_parse(ctx, &keys, text.data, text.len) != WF_OK)) {
-        return say(WFT_AUTH_JWKS, global->jwks_at, reason(ctx));
+    if (!source || strncmp(source, "file:", 5) != 0) {
+        return OK;
     }
-    return OK;
+    apr_pool_create(&pool, ctx->pool);
+    own = wf_ctx_derive(ctx, pool);
+    if (wf_auth_jwks_read_file(own, &text, source + 5) != WF_OK ||
+        wf_jwks_parse(own, &keys, text.data, text.len) != WF_OK) {
+        rc = say(WFT_AUTH_JWKS, global->jwks_at, reason(own));
+    }
+    apr_pool_destroy(pool);
+    return rc;
 }
 
 static int load_jwt_key(wf_ctx_t *ctx, wf_jwt_key_t **out, const wft_key_t *key)

@@ -107,7 +107,8 @@ for my $format ('ndjson', 'csv') {
     is($got->{status}, 200, "$format of $rows rows");
     is($lines, $all + ($format eq 'csv' ? 1 : 0), "$format: all of them");
     cmp_ok($begun, '<', 1, sprintf('%s: it begins at once (%.3f s)', $format, $begun));
-    cmp_ok($grown, '<', 32_768, "$format: in constant memory (${grown} kB more)");
+    # AddressSanitizer keeps what is freed for a while.
+    cmp_ok($grown, '<', $ENV{WF_TEST_PRELOAD} ? 400_000 : 32_768, "$format: in constant memory (${grown} kB more)");
     diag(sprintf('%s: %d rows, %.1f MB in %.1f s, first byte after %.0f ms, %d kB more memory', $format, $lines, $bytes / 1e6, $took, $begun * 1000, $grown));
 }
 

@@ -31,6 +31,18 @@ struct wf_auth_jwks_t {
     int loading; /* one thread is at it; the others go on with what there is */
 };
 
+/* The process ends: nobody uses them any more. */
+static apr_status_t drop_set(void *data)
+{
+    wf_auth_jwks_t *jwks = data;
+
+    if (jwks->set) {
+        apr_pool_destroy(jwks->set->pool);
+        jwks->set = NULL;
+    }
+    return APR_SUCCESS;
+}
+
 wf_status_t wf_auth_jwks_make(wf_ctx_t *ctx, wf_auth_jwks_t **out, apr_pool_t *pool)
 {
     wf_auth_jwks_t *jwks = apr_pcalloc(pool, sizeof(*jwks));
@@ -39,6 +51,7 @@ wf_status_t wf_auth_jwks_make(wf_ctx_t *ctx, wf_auth_jwks_t **out, apr_pool_t *p
     if (apr_thread_mutex_create(&jwks->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
         return wf_fail(ctx, WF_EINTERNAL, WFLOGNO(0761) "no mutex for the keys of an identity provider");
     }
+    apr_pool_cleanup_register(pool, jwks, drop_set, apr_pool_cleanup_null);
     *out = jwks;
     return WF_OK;
 }
