@@ -44,7 +44,9 @@ wf_status_t wf_company_find(wf_ctx_t *ctx, wf_json_t **out, const wf_store_t *st
     if (!wf_slug_is(slug_or_id) && !wf_uuid_is(slug_or_id)) {
         return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0283) "no such company");
     }
-    st = wf_store_query_platform(ctx, &res, store, WF_SQL_COMPANY_FIND, params);
+    /* Who names an id sees that company behind the wall, and none whose slug has the form of one. */
+    st = params[0] ? wf_store_query(ctx, &res, store, params[0], WF_SQL_COMPANY_FIND, params)
+                   : wf_store_query_platform(ctx, &res, store, WF_SQL_COMPANY_FIND, params);
     if (st == WF_OK && wf_pg_rows(res) == 0) {
         return wf_fail_public(ctx, WF_ENOTFOUND, WFLOGNO(0284) "no such company");
     }
