@@ -19,7 +19,7 @@ int wfa_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
                                         "LoadModule wflows_tenant_module mod_wflows_tenant.so");
         return !OK;
     }
-    if (!conf_get(WFM_ABI, s)) {
+    if (!conf_get(WFM_ABI, s) || !identity_get) {
         wfm_startup_error(WFLOGNO(3001) "mod_wflows_admin and mod_wflows_tenant are of different "
                                         "builds: install both from one");
         return !OK;
@@ -39,7 +39,5 @@ const wfm_request_t *wfa_request(request_rec *r)
 
 const wfm_identity_t *wfa_identity(request_rec *r)
 {
-    static const wfm_identity_t nobody = {.verdict = WFM_IDENTITY_NONE};
-
-    return identity_get ? identity_get(r) : &nobody;
+    return identity_get(r);
 }
